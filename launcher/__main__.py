@@ -1,0 +1,5 @@
+"""`python -m launcher` is `glaunch`."""
+
+from launcher.cli import main
+
+main()
