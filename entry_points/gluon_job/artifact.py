@@ -1,0 +1,80 @@
+"""The trained model on disk, in the form AWS's MXNet inference container loads by default.
+
+`model-symbol.json` and `model-0000.params` are MXNet's own, `model-shapes.json` is the toolkit's input signature
+(https://github.com/aws/sagemaker-mxnet-inference-toolkit), and `model-metadata.json` is ours: what a client must
+know to make an input and to read an answer.
+"""
+
+import json
+import os
+from typing import Any, Dict, Sequence, Tuple
+
+from gluon_job.compat import mx
+from gluon_job.errors import InputError
+
+SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
+SHAPES, METADATA = "model-shapes.json", "model-metadata.json"
+
+
+def save(net: Any, model_dir: str, input_shape: Sequence[int], labels: Sequence[str], scale: float = 1 / 255) -> None:
+    """Writes the four files of a classifier.
+
+    Args:
+        net: a trained HybridBlock; float32 (N, *input_shape) in, logits (N, classes) out.
+        model_dir: an existing directory.
+        input_shape: the shape of one sample, without the batch.
+        labels: the name of each class.
+        scale: what raw samples (0-255) are multiplied by before they enter the net.
+    """
+    net.hybridize()
+    net(mx.nd.zeros((1, *input_shape), ctx=next(iter(net.collect_params().values())).list_ctx()[0]))
+    net.export(os.path.join(model_dir, "model"))
+    _write_json(model_dir, SHAPES, [{"name": "data", "shape": [1, *input_shape]}])
+    _write_json(
+        model_dir,
+        METADATA,
+        {
+            "input": {"shape": list(input_shape), "dtype": "float32", "scale": scale},
+            "output": "logits",
+            "labels": list(labels),
+        },
+    )
+
+
+def save_any(net: Any, model_dir: str) -> None:
+    """Saves what a script without a `save()` returned: a Module, or a hybridized HybridBlock that has been run.
+
+    Raises:
+        InputError: it is neither, so that the script must define `save(net, model_dir)`.
+    """
+    if isinstance(net, mx.mod.Module):
+        net.symbol.save(os.path.join(model_dir, SYMBOL))
+        net.save_params(os.path.join(model_dir, PARAMETERS))
+        _write_json(model_dir, SHAPES, [{"name": item.name, "shape": list(item.shape)} for item in net.data_shapes])
+        return
+    try:
+        net.export(os.path.join(model_dir, "model"))
+    except (AttributeError, RuntimeError) as error:
+        raise InputError(
+            f"train() returned {type(net).__name__}, which cannot be saved as it is ({error}): "
+            "define save(net, model_dir) in the script"
+        ) from None
+
+
+def load(model_dir: str, ctx: Any = None) -> Tuple[Any, Dict[str, Any]]:
+    """The net (a hybridized SymbolBlock) and its metadata; InputError names a missing file."""
+    for name in (SYMBOL, PARAMETERS, METADATA):
+        if not os.path.exists(os.path.join(model_dir, name)):
+            raise InputError(f"{model_dir} has no {name}: it is not a model that this script saved")
+    net = mx.gluon.SymbolBlock.imports(
+        os.path.join(model_dir, SYMBOL), ["data"], os.path.join(model_dir, PARAMETERS), ctx=ctx or mx.cpu()
+    )
+    net.hybridize(static_alloc=True, static_shape=True)
+    with open(os.path.join(model_dir, METADATA), encoding="utf-8") as file:
+        return net, json.load(file)
+
+
+def _write_json(model_dir: str, name: str, content: Any) -> None:
+    with open(os.path.join(model_dir, name), "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")

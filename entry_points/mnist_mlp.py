@@ -1,0 +1,61 @@
+"""A multilayer perceptron for MNIST, or any data set in its format (Fashion-MNIST, for one).
+
+glaunch run mnist_mlp -p hidden='[128, 64]' -p epochs=10
+"""
+
+from gluon_job import artifact, cluster, contract, datasets, inference
+from gluon_job.compat import mx
+from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
+from gluon_job.fit import fit
+from gluon_job.hyperparameters import Hyperparameter, parse
+
+HYPERPARAMETERS = {
+    "hidden": Hyperparameter([128, 64], "units of each hidden layer", low=1),
+    "activation": Hyperparameter("relu", "of the hidden layers", choices=["relu", "tanh", "sigmoid", "softrelu"]),
+    "dropout": Hyperparameter(0.0, "share of a hidden layer's outputs dropped while training", low=0, high=0.95),
+    **FIT_HYPERPARAMETERS,
+}
+LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "rmsprop": 0.001}
+
+
+def build(values):
+    """The untrained network: float32 images (N, 1, height, width) from 0 to 1 in, logits (N, 10) out."""
+    net = mx.gluon.nn.HybridSequential(prefix="mlp_")
+    with net.name_scope():
+        for units in values["hidden"]:
+            net.add(mx.gluon.nn.Dense(units, activation=values["activation"]))
+            if values["dropout"]:
+                net.add(mx.gluon.nn.Dropout(values["dropout"]))
+        net.add(mx.gluon.nn.Dense(datasets.CLASSES))
+    return net
+
+
+def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
+    """Trains on the channel `training` and scores on its t10k files or the channel `validation`."""
+    values = parse(hyperparameters, HYPERPARAMETERS)
+    if values["learning_rate"] is None:
+        values["learning_rate"] = LEARNING_RATES[values["optimizer"]]
+    training, validation = datasets.load_images(channel_input_dirs)
+    net = build(values)
+    fit(net, training, validation, values, cluster.contexts(num_gpus))
+    net.input_shape, net.labels = training.images.shape[1:], datasets.load_labels(channel_input_dirs)
+    return net
+
+
+def save(net, model_dir):
+    """Writes the artifact: symbol, parameters, shapes and what a client must know."""
+    artifact.save(net, model_dir, net.input_shape, net.labels)
+
+
+def model_fn(model_dir):
+    """The trained classifier, for an endpoint."""
+    return inference.Classifier(model_dir)
+
+
+def transform_fn(net, data, input_content_type, output_content_type):
+    """Answers one request: images in, classes and probabilities out."""
+    return inference.transform(net, data, input_content_type, output_content_type)
+
+
+if __name__ == "__main__":
+    contract.main(train, save)

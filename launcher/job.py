@@ -1,0 +1,107 @@
+"""A training job, whichever machine runs it: frozen, and checked when it is made."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from launcher.errors import UserError
+
+DISTRIBUTIONS = ("FullyReplicated", "ShardedByS3Key")
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # what CreateTrainingJob accepts
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One input of a job: a directory (or a single file) and how its files reach the hosts.
+
+    Attributes:
+        source: an existing directory or file, absolute.
+        distribution: `FullyReplicated` (each host has every file) or `ShardedByS3Key` (each its part of them).
+    """
+
+    source: Path
+    distribution: str = "FullyReplicated"
+
+    def __post_init__(self) -> None:
+        if not self.source.exists():
+            raise UserError(f"no data at {self.source}")
+        if self.distribution not in DISTRIBUTIONS:
+            raise UserError(f"a channel's distribution is one of {', '.join(DISTRIBUTIONS)}, not {self.distribution!r}")
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train, with which values, on which data, on how many hosts.
+
+    Attributes:
+        script: the entry point's file, absolute.
+        source_dir: the directory that travels with it, absolute; None sends the script alone.
+        hyperparameters: what `train()` receives: JSON values, typed.
+        channels: by name; `training` is the usual one.
+        hosts: how many.
+        name: the base of the run's name; the script's by default.
+        environment: variables added to the hosts' environment.
+        max_run: seconds after which the job is stopped, or None.
+
+    Raises:
+        UserError: a value that SageMaker, or this machine, would refuse.
+    """
+
+    script: Path
+    source_dir: Path | None = None
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    hosts: int = 1
+    name: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    max_run: float | None = None
+
+    def __post_init__(self) -> None:
+        self._check_code()
+        for name in self.channels:
+            if not _CHANNEL_NAME.fullmatch(name):
+                raise UserError(f"channel name {name!r}: letters, digits, '.', '-' and '_' only, at most 64")
+        for name, value in self.hyperparameters.items():
+            _check_json(name, value)
+        if self.hosts < 1:
+            raise UserError(f"hosts: at least 1, not {self.hosts}")
+        if self.max_run is not None and not self.max_run > 0:
+            raise UserError(f"max_run: more than 0 seconds, not {self.max_run}")
+        if not self.name:
+            object.__setattr__(self, "name", _job_name(self.script.stem))
+        if not _NAME.fullmatch(self.name):
+            raise UserError(f"name {self.name!r}: letters, digits and single '-' between them, at most 63")
+
+    @property
+    def program(self) -> str:
+        """The script's path inside its source directory."""
+        return str(self.script.relative_to(self.source_dir)) if self.source_dir else self.script.name
+
+    def _check_code(self) -> None:
+        if not self.script.is_file():
+            raise UserError(f"no script {self.script}")
+        if self.script.suffix != ".py":
+            raise UserError(f"the script {self.script} is not a .py file")
+        if self.source_dir is None:
+            return
+        if not self.source_dir.is_dir():
+            raise UserError(f"no source directory {self.source_dir}")
+        if self.source_dir not in self.script.parents:
+            raise UserError(f"the script {self.script} is not in the source directory {self.source_dir}")
+
+
+def _job_name(stem: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]+", "-", stem).strip("-")[:40].strip("-") or "job"
+
+
+def _check_json(name: str, value: Any) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise UserError(f"hyperparameter {name}: {value!r} is not a JSON value") from None

@@ -1,0 +1,1 @@
+"""Hosts of a training job as process trees on this machine."""

@@ -1,0 +1,177 @@
+"""Runs one job on this machine: the process behind `glaunch run`, alone in its session.
+
+`launch` starts it for a run folder; from then on the folder is the only thing the two share. It makes what SageMaker
+would make on a host, runs the script, packs the artifacts and writes the record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from launcher import archive, diagnose, files, metrics, processes, source
+from launcher.errors import JobFailed, UserError
+from launcher.job import TrainingJob
+from launcher.local import container, requirements
+from launcher.local.supervisor import Ending, Supervisor
+from launcher.run import COMPLETED, FAILED, STOPPED, STOPPING, Run, Status
+
+_IMAGE = Path(__file__).parent / "image"
+_MINE = ("GLAUNCH_", "SM_", "SAGEMAKER_", "DMLC_")  # variables of our own shell that a container would not have
+
+
+def launch(run: Run, *, detach: bool) -> subprocess.Popen[bytes]:
+    """Starts the process that runs the job of a run folder.
+
+    Args:
+        run: the run, just created.
+        detach: whether the job goes on when this process ends; otherwise the kernel stops it then.
+    """
+    with (run.folder / "logs" / "supervisor.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "launcher.local.runner", str(run.folder), *([] if detach else ["--attached"])],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def main(folder: str, attached: bool) -> int:
+    """Runs the job of a folder to its end; 0 if it completed, 1 if not. The record says the rest."""
+    parent = os.getppid()
+    if attached:
+        processes.die_with_parent(signal.SIGTERM)
+    runner = _Runner(Run(Path(folder)))
+    signal.signal(signal.SIGTERM, lambda *_: runner.stop("stopped"))
+    if attached and os.getppid() != parent:  # it ended before the kernel was told
+        runner.stop("stopped")
+    return runner.run_job()
+
+
+class _Runner:
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._status = replace(run.status, supervisor=processes.identity(os.getpid()))
+        self._supervisor = Supervisor()
+        self._last_metrics: dict[str, float] = {}
+
+    def stop(self, reason: str) -> None:
+        """Called by a signal: the job ends in good order."""
+        self._supervisor.stop(reason)
+        self._record(replace(self._status, state=STOPPING))
+
+    def run_job(self) -> int:
+        try:
+            self._record(self._status)
+            job = self._run.job
+            ending = self._run_host(job, self._run.hosts[0])
+            state, reason = self._outcome(ending)
+        except UserError as error:
+            ending, state, reason = None, FAILED, str(error)
+        except OSError as error:
+            ending, state, reason = None, FAILED, f"{error.strerror}: {error.filename or self._run.folder}"
+        except Exception:
+            ending, state, reason = None, FAILED, f"a defect of glaunch:\n{traceback.format_exc()}"
+        exit_statuses = {self._run.hosts[0]: ending.exit_status} if ending else {}
+        self._record(
+            replace(
+                self._status,
+                state=state,
+                ended=time.time(),
+                reason=reason,
+                exit_statuses=exit_statuses,
+                metrics=self._last_metrics,
+            )
+        )
+        return 0 if state == COMPLETED else 1
+
+    def _run_host(self, job: TrainingJob, host: str) -> Ending:
+        """The script on one host, from an empty directory to its end."""
+        base = self._run.host(host)
+        program = source.stage(job, base / "code")
+        log = self._run.log(host)
+        python = sys.executable
+        if (base / "code" / "requirements.txt").exists():
+            python = requirements.install(base / "code" / "requirements.txt", log)
+        variables = container.prepare(
+            base, job_name=self._run.name, job=job, program=program, current_host=host, hosts=self._run.hosts
+        )
+        self._status = replace(self._status, started=time.time())
+        self._record(self._status)
+        with self._run.metrics.open("a", encoding="utf-8") as measurements:
+
+            def on_line(line: str) -> None:
+                found = metrics.parse(line)
+                if isinstance(found, metrics.Metric):
+                    self._last_metrics[found.name] = found.value
+                    measurements.write(json.dumps({"time": time.time(), "host": host, **found._asdict()}) + "\n")
+                    measurements.flush()
+
+            return self._supervisor.run(
+                [python, program, *container.command_line_arguments(job.hyperparameters)],
+                environment=_environment(variables, job.environment),
+                directory=base / "code",
+                log=log,
+                on_line=on_line,
+                max_run=job.max_run,
+            )
+
+    def _outcome(self, ending: Ending) -> tuple[str, str]:
+        """The final state and its reason; leaves the artifacts of a job that completed, or the failure file."""
+        base = self._run.host(self._run.hosts[0])
+        if ending.stopped:
+            return STOPPED, ending.stopped
+        if ending.exit_status == 0:
+            self._pack(base)
+            return COMPLETED, ending.log_error
+        failure = base / "output" / "failure"
+        if not failure.exists():
+            cause = diagnose.failure(self._run.log(self._run.hosts[0]), ending.exit_status)
+            files.write_atomic(failure, cause)
+        shutil.copy(failure, self._run.failure)
+        reason = failure.read_text("utf-8", "replace").splitlines()[0]
+        return FAILED, reason + (f"; {ending.log_error}" if ending.log_error else "")
+
+    def _pack(self, base: Path) -> None:
+        model = base / "model"
+        if not any(model.iterdir()):
+            raise JobFailed(f"the script ended well but saved no model: nothing is in its model directory {model}")
+        if not (model / "code").exists():
+            # What the SDK does when it deploys: the code that can load the model travels with it.
+            shutil.copytree(base / "code", model / "code", ignore=shutil.ignore_patterns("__pycache__"))
+        archive.pack(model, self._run.model)
+        if any((base / "output" / "data").iterdir()):
+            archive.pack(base / "output" / "data", self._run.output)
+
+    def _record(self, status: Status) -> None:
+        self._status = status
+        self._run.write_status(status)
+
+
+def _environment(variables: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, Any]:
+    """The variables of a host: this shell's, less what only glaunch knows, and the container's over them."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
+    # The script's own directory is on the path for the processes it starts, as it is in a container.
+    path = image_path(variables["SAGEMAKER_BASE_DIR"] + "/code")
+    return {**inherited, **variables, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **extra}
+
+
+def image_path(*directories: str) -> str:
+    """PYTHONPATH with what AWS's image offers first, then the directories given, then this shell's own."""
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(_IMAGE), *directories, *([inherited] if inherited else [])])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], "--attached" in sys.argv))

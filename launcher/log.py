@@ -1,0 +1,75 @@
+"""A host's log: written whole up to a limit, so that a script that prints without end cannot fill the disk."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+HEAD = 50 * 2**20  # bytes kept from the beginning
+TAIL = 2**20  # bytes kept from the end, where a traceback is
+
+
+class LogWriter:
+    """Writes chunks of bytes to a file: the first `head` and the last `tail` of them.
+
+    Raises:
+        OSError: the disk is full; what was written stays.
+    """
+
+    def __init__(self, path: Path, head: int = HEAD, tail: int = TAIL) -> None:
+        self._file = path.open("ab", buffering=0)
+        self._room = head
+        self._tail = tail
+        self._kept: deque[bytes] = deque()
+        self._kept_size = self._dropped = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Adds a chunk, of any size, to the log."""
+        if self._room:
+            self._file.write(chunk[: self._room])
+            chunk, self._room = chunk[self._room :], max(0, self._room - len(chunk))
+        if not chunk:
+            return
+        self._kept.append(chunk)
+        self._kept_size += len(chunk)
+        while self._kept_size - len(self._kept[0]) >= self._tail:
+            oldest = len(self._kept.popleft())
+            self._kept_size -= oldest
+            self._dropped += oldest
+
+    def close(self) -> None:
+        """Writes what was kept of the end, and says how much is missing before it."""
+        if self._dropped:
+            self._file.write(f"\n[glaunch] {self._dropped:,} bytes of output are left out here\n".encode())
+        for chunk in self._kept:
+            self._file.write(chunk)
+        self._kept.clear()
+        self._file.close()
+
+
+def follow(path: Path, is_over: Callable[[], bool], poll: float = 0.05) -> Iterator[str]:
+    """The complete lines of a growing file, without their ends.
+
+    Args:
+        path: the file; it may not exist yet.
+        is_over: asked before each look at the file; the look after it says True is the last.
+        poll: seconds between two looks.
+    """
+    position, rest = 0, b""
+    over = False
+    while not over:
+        over = is_over()
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(position)
+                while chunk := file.read(2**20):
+                    position += len(chunk)
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield line.decode("utf-8", "replace").rstrip("\r")
+        if not over:
+            time.sleep(poll)
+    if rest:
+        yield rest.decode("utf-8", "replace")

@@ -1,0 +1,87 @@
+"""A running job on the terminal: a bar that moves, a line an epoch; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from launcher import log, metrics
+from launcher.run import Run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+
+def watch(run: Run, is_over: Callable[[], bool], console: Console) -> None:
+    """Shows what a run's first host prints until `is_over()`; the bar is gone when it returns."""
+    lines = log.follow(run.log(run.hosts[0]), is_over)
+    if console.is_terminal:
+        _watch_live(lines, console)
+    else:
+        for line in lines:
+            print(line, file=console.file, flush=True)
+
+
+def _watch_live(lines: Iterable[str], console: Console) -> None:
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[state]}"),
+    )
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        view = _View(progress, progress.add_task("starting", total=None, state=""), console)
+        for line in lines:
+            view.show(line)
+
+
+class _View:
+    """Turns the lines of a log into the state of a bar, and what is left of them into text above it."""
+
+    def __init__(self, progress: Progress, task: TaskID, console: Console) -> None:
+        self._progress, self._task, self._console = progress, task, console
+        self._plan: metrics.Plan | None = None
+        self._epoch: dict[str, float] = {}
+
+    def show(self, line: str) -> None:
+        found = metrics.parse(line)
+        if isinstance(found, metrics.Plan):
+            self._plan = found
+            self._progress.update(self._task, description="epoch 1", total=found.epochs * found.batches)
+        elif isinstance(found, metrics.Progress):
+            state = f"accuracy {found.accuracy:.4f}  {found.samples_per_second:,.0f} samples/s"
+            self._move(found.epoch, found.batch, state)
+        elif isinstance(found, metrics.Metric):
+            self._measure(found)
+        else:
+            self._console.print(line, markup=False, highlight=False)
+
+    def _move(self, epoch: int, batch: int, state: str) -> None:
+        of = f"/{self._plan.epochs}" if self._plan else ""
+        done = epoch * self._plan.batches + batch if self._plan else None
+        self._progress.update(self._task, description=f"epoch {epoch + 1}{of}", completed=done, state=state)
+
+    def _measure(self, metric: metrics.Metric) -> None:
+        self._epoch[metric.name] = metric.value
+        if metric.name != "train:samples_per_second":  # the last line of an epoch
+            if self._plan is None:
+                self._console.print(f"epoch {metric.epoch + 1}  {metric.name} {metric.value:.4f}", highlight=False)
+            return
+        shown = [
+            f"{title} {self._epoch[name]:.4f}"
+            for title, name in (
+                ("accuracy", "train:accuracy"),
+                ("loss", "train:loss"),
+                ("validation", "validation:accuracy"),
+            )
+            if name in self._epoch
+        ]
+        self._console.print(
+            f"epoch {metric.epoch + 1:>3}  {'  '.join(shown)}  [dim]{metric.value:,.0f} samples/s[/dim]",
+            highlight=False,
+        )
+        self._move(metric.epoch + 1, 0, shown[0])
+        self._epoch.clear()

@@ -1,0 +1,222 @@
+"""A run: one job, run once, and the folder that is its record.
+
+NAME/
+  job.yaml        what was run; `glaunch run NAME/job.yaml` repeats it
+  status.json     the state of the run, replaced at one stroke
+  metrics.jsonl   one JSON object a measurement
+  logs/HOST.log   what each host printed
+  failure         why it failed, if it did
+  model.tar.gz    the trained model
+  output.tar.gz   what the script left in its output directory, if anything
+  hosts/HOST/     what the host saw as /opt/ml
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from launcher import files, home, jobfile, processes
+from launcher.errors import JobFailed, UserError
+from launcher.job import TrainingJob
+
+FORMAT = 1
+
+# SageMaker's own words for the states of a training job.
+IN_PROGRESS, STOPPING = "InProgress", "Stopping"
+COMPLETED, FAILED, STOPPED = "Completed", "Failed", "Stopped"
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a run.
+
+    Attributes:
+        state: InProgress, Stopping, Completed, Failed or Stopped.
+        created, started, ended: seconds since the epoch; `started` is when the hosts' scripts started.
+        supervisor: the process that runs the job, as (pid, start time in clock ticks); the pair is unique.
+        reason: why it failed or stopped.
+        exit_statuses: of each host's script; negative is the signal that ended it.
+        metrics: the last value of each metric.
+    """
+
+    state: str
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    supervisor: tuple[int, int] | None = None
+    reason: str = ""
+    exit_statuses: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in (COMPLETED, FAILED, STOPPED)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the scripts ran, or have been running."""
+        return None if self.started is None else (self.ended or time.time()) - self.started
+
+
+class Run:
+    """One run by its folder. Making the object reads nothing; `Run.find` checks that the folder is a run's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.name
+        self.model = folder / "model.tar.gz"
+        self.output = folder / "output.tar.gz"
+        self.failure = folder / "failure"
+        self.metrics = folder / "metrics.jsonl"
+
+    @classmethod
+    def create(cls, job: TrainingJob) -> Run:
+        """A new run folder for a job. Two runs never share one, however close their starts.
+
+        Raises:
+            JobFailed: the folder cannot be written.
+        """
+        runs = home.runs_directory()
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            run = cls(_new_folder(runs, job.name))
+            (run.folder / "logs").mkdir()
+            files.write_atomic(run.folder / "job.yaml", jobfile.to_yaml(job))
+            # Until the supervisor has started, this process answers for the run.
+            run.write_status(Status(IN_PROGRESS, time.time(), supervisor=processes.identity(os.getpid())))
+        except OSError as error:
+            raise JobFailed(
+                f"cannot write the run folder in {runs}: {error.strerror}; set GLAUNCH_HOME to a directory with room"
+            ) from None
+        return run
+
+    @classmethod
+    def find(cls, name: str | None = None) -> Run:
+        """The run of that name, or the only one whose name begins so; the latest run when no name is given.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        runs = cls.all()
+        if not runs:
+            raise UserError(f"no runs in {home.runs_directory()}: start one with `glaunch run mnist_mlp`")
+        if name is None:
+            return runs[0]
+        matches = [run for run in runs if run.name == name] or [run for run in runs if run.name.startswith(name)]
+        if not matches:
+            raise UserError(f"no run {name!r}: `glaunch ls` lists them")
+        if len(matches) > 1:
+            raise UserError(f"{name!r} is the beginning of {', '.join(run.name for run in matches)}: give more of it")
+        return matches[0]
+
+    @classmethod
+    def all(cls) -> list[Run]:
+        """Every run on this machine, the latest first."""
+        runs = [cls(path.parent) for path in home.runs_directory().glob("*/status.json")]
+        return sorted(runs, key=lambda run: run.name[-_TIME_LENGTH:], reverse=True)
+
+    @property
+    def status(self) -> Status:
+        """The state now. A run whose supervisor is gone has failed, whatever its record says.
+
+        Raises:
+            UserError: the folder was written by a newer glaunch, or its record is damaged.
+        """
+        status = self._recorded()
+        if not status.is_over and not (status.supervisor and processes.is_alive(*status.supervisor)):
+            return replace(status, state=FAILED, reason="the process that ran this job was killed")
+        return status
+
+    def _recorded(self) -> Status:
+        path = self.folder / "status.json"
+        try:
+            content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+            version = content.pop("format")
+            if version > FORMAT:
+                raise UserError(
+                    f"run {self.name} was made by a newer glaunch (format {version}, this one reads {FORMAT}): update"
+                )
+            return Status(**content)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"the record of run {self.name} cannot be read ({error}): {path}") from None
+
+    def write_status(self, status: Status) -> None:
+        """Replaces the record. Raises OSError when the disk is full; the old record then stays."""
+        content = {"format": FORMAT, **asdict(status)}
+        files.write_atomic(self.folder / "status.json", json.dumps(content, indent=1) + "\n")
+
+    @property
+    def job(self) -> TrainingJob:
+        """The job that was run; UserError when its script or data is gone."""
+        return jobfile.read(self.folder / "job.yaml")
+
+    @property
+    def job_content(self) -> dict[str, Any]:
+        """What job.yaml says, whether or not its script and data still exist."""
+        return jobfile.parse(self.folder / "job.yaml")
+
+    @property
+    def hosts(self) -> list[str]:
+        """`algo-1` to `algo-N`, in order."""
+        return host_names(self.job_content.get("hosts", 1))
+
+    def host(self, name: str) -> Path:
+        """The directory that one host saw as /opt/ml."""
+        return self.folder / "hosts" / name
+
+    def log(self, host: str) -> Path:
+        """What one host printed; the file may not exist yet."""
+        return self.folder / "logs" / f"{host}.log"
+
+    def stop(self, deadline: float = 15.0) -> None:
+        """Ends the job and every process it started, and returns when they are gone.
+
+        Args:
+            deadline: seconds the supervisor has to stop it in good order before all are killed.
+        """
+        status = self.status
+        if status.supervisor and not status.is_over:
+            processes.end(*status.supervisor, deadline=deadline)
+        processes.kill_marked(str(self.folder))
+        status = self._recorded()
+        if not status.is_over:
+            self.write_status(replace(status, state=STOPPED, ended=time.time(), reason="stopped"))
+
+    def remove(self) -> None:
+        """Deletes the folder. Raises UserError while the job is running."""
+        if not self.status.is_over:
+            raise UserError(f"run {self.name} is still running: `glaunch stop {self.name}` first")
+        processes.kill_marked(str(self.folder))
+        shutil.rmtree(self.folder)
+
+
+def host_names(count: int) -> list[str]:
+    """The names SageMaker gives to the hosts of a job."""
+    return [f"algo-{number}" for number in range(1, count + 1)]
+
+
+_TIME_FORMAT = "%Y-%m-%d-%H-%M-%S"
+_TIME_LENGTH = len("2026-01-31-23-59-59-999")
+
+
+def _new_folder(runs: Path, base: str) -> Path:
+    base = base[: 63 - _TIME_LENGTH - 1].rstrip("-")  # SageMaker's limit for a job's name
+    while True:
+        now = time.time()
+        folder = runs / f"{base}-{time.strftime(_TIME_FORMAT, time.gmtime(now))}-{int(now % 1 * 1000):03d}"
+        try:
+            folder.mkdir()
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            time.sleep(0.001)
+        else:
+            return folder

@@ -1,0 +1,142 @@
+"""What the commands print: tables for a person, objects for `--json`."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from launcher import data, diagnose, doctor
+from launcher.errors import UserError
+from launcher.run import COMPLETED, FAILED, IN_PROGRESS, STOPPED, STOPPING, Run
+
+_COLOURS = {COMPLETED: "green", FAILED: "red", STOPPED: "yellow", STOPPING: "yellow", IN_PROGRESS: "cyan"}
+
+
+def print_json(content: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(content, indent=1, default=str))
+
+
+def run_as_object(run: Run) -> dict[str, Any]:
+    """Everything a script may want to know about a run; UserError when its record cannot be read."""
+    status = run.status
+    return {
+        "name": run.name,
+        "state": status.state,
+        "reason": status.reason,
+        "created": status.created,
+        "started": status.started,
+        "ended": status.ended,
+        "seconds": status.seconds,
+        "metrics": dict(status.metrics),
+        "hosts": {
+            host: {"log": str(run.log(host)), "exit_status": status.exit_statuses.get(host)} for host in run.hosts
+        },
+        "job": run.job_content,
+        "folder": str(run.folder),
+        "model": str(run.model) if run.model.exists() else None,
+        "output": str(run.output) if run.output.exists() else None,
+    }
+
+
+def print_runs(runs: list[Run], console: Console) -> None:
+    """A line a run."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("run", "state", "started", "took", "validation"):
+        table.add_column(
+            title, no_wrap=title != "state", justify="right" if title in ("took", "validation") else "left"
+        )
+    for run in runs:
+        try:
+            status = run.status
+        except UserError as error:
+            table.add_row(run.name, f"[red]{error}[/red]", "", "", "")
+            continue
+        accuracy = status.metrics.get("validation:accuracy")
+        table.add_row(
+            run.name,
+            _state(status.state),
+            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)),
+            duration(status.seconds),
+            "" if accuracy is None else f"{accuracy:.4f}",
+        )
+    console.print(table)
+
+
+def print_run(run: Run, console: Console) -> None:
+    """What there is to know about a run."""
+    status, job = run.status, run.job_content
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    grid.add_row("run", run.name)
+    grid.add_row("state", _state(status.state) + (f"  {status.reason}" if status.reason else ""))
+    grid.add_row("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)))
+    grid.add_row("took", duration(status.seconds))
+    grid.add_row("script", job["entry_point"])
+    for name, value in (job.get("hyperparameters") or {}).items():
+        grid.add_row(f"  {name}", json.dumps(value))
+    for name, channel in (job.get("channels") or {}).items():
+        grid.add_row(f"channel {name}", channel["source"])
+    for name, value in sorted(status.metrics.items()):
+        grid.add_row(name, f"{value:,.0f}" if "per_second" in name else f"{value:.6f}")
+    for host in run.hosts:
+        exit_status = status.exit_statuses.get(host)
+        grid.add_row(host, f"{run.log(host)}" + ("" if exit_status is None else f"  (exit status {exit_status})"))
+    for title, path in (("model", run.model), ("output", run.output)):
+        if path.exists():
+            grid.add_row(title, f"{path}  ({path.stat().st_size / 1024:,.0f} KiB)")
+    console.print(grid, highlight=False)
+
+
+def print_cause(cause: diagnose.Cause, console: Console) -> None:
+    """Why a run failed: the exception, the user's line, what to do, and then the traceback."""
+    console.print(cause.reason, style="bold red", markup=False, highlight=False)
+    if cause.frame:
+        frame = cause.frame
+        console.print(f"  {frame.file}:{frame.line}, in {frame.function}", markup=False, highlight=False)
+        console.print(f"    {frame.code}", markup=False, highlight=False)
+    if cause.hint:
+        console.print(f"hint: {cause.hint}", style="yellow", markup=False, highlight=False)
+    if cause.traceback.count("\n"):
+        console.print("\n" + cause.traceback, style="dim", markup=False, highlight=False)
+
+
+def print_data(entries: list[data.Entry], console: Console) -> None:
+    """A line a data set."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "size", "where", "what"):
+        table.add_column(title, justify="right" if title == "size" else "left", no_wrap=title == "name")
+    for entry in entries:
+        where = str(entry.path) if entry.path else "[dim]not here[/dim]"
+        table.add_row(
+            entry.name, f"{entry.size / 2**20:.1f} MiB", where, f"{entry.description} [dim]{entry.license}[/dim]"
+        )
+    console.print(table, highlight=False)
+
+
+def print_checks(checks: list[doctor.Check], console: Console) -> None:
+    """A line a check, and below it what to do."""
+    marks = {"ok": "[green]ok[/green]  ", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red] "}
+    for check in checks:
+        console.print(f"{marks[check.state]}  [bold]{check.name:<8}[/bold] {check.found}", highlight=False)
+        if check.advice:
+            console.print(f"                [yellow]{check.advice}[/yellow]", highlight=False)
+
+
+def duration(seconds: float | None) -> str:
+    """`4.2 s`, `3 min 05 s`, `2 h 10 min`; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _state(state: str) -> str:
+    return f"[{_COLOURS[state]}]{state}[/{_COLOURS[state]}]"

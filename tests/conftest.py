@@ -1,0 +1,33 @@
+"""What all tests share: a home of their own, and the interpreter of AWS's training image."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test's GLAUNCH_HOME: runs and cache never touch the user's."""
+    monkeypatch.setenv("GLAUNCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def aws_python() -> str:
+    """A Python 3.8 with AWS's training toolkit, MXNet 1.9.1 and numpy 1.21, made by tests/make_aws_env.
+
+    Tests that need it are skipped where it is missing, and fail in CI.
+    """
+    places = [os.environ.get("GLAUNCH_AWS_PYTHON"), str(REPOSITORY / ".venv-aws" / "bin" / "python")]
+    for place in places:
+        if place and os.access(place, os.X_OK):
+            return place
+    reason = "no environment as in AWS's image (Python 3.8): run `make aws-env`, or set GLAUNCH_AWS_PYTHON"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -1,0 +1,96 @@
+"""A mirror of files on this machine that fails on demand, and remembers what it was asked for and what it sent."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Mirror(ThreadingHTTPServer):
+    """Serves `content`, bytes by path. The next requests go wrong as `faults` says, one word each; the rest go well.
+
+    missing: status 404; broken: 503; page: a short page with the status 200; truncated: half of it, then the end;
+    corrupted: another last byte; whole: all of it though a part was asked for; other-part: another part than asked for;
+    silent: half of it, then nothing; dripping: a byte now and then; slow: a pause in the middle.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, content):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.content = content
+        self.faults = []
+        self.requests = []  # (path, the Range header or None)
+        self.sent = 0  # bytes of content
+        self.closing = threading.Event()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    def __enter__(self):
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception):
+        self.closing.set()
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        wanted = self.headers["Range"]
+        self.server.requests.append((self.path, wanted))
+        fault = self.server.faults.pop(0) if self.server.faults else None
+        content = self.server.content.get(self.path)
+        if content is None or fault == "missing":
+            self.send_error(404)
+        elif fault == "broken":
+            self.send_error(503)
+        elif fault == "page":
+            self._answer(200, b"<html>Please accept our terms</html>")
+        else:
+            self._send_file(content, wanted, fault)
+
+    def _send_file(self, content, wanted, fault):
+        begin = 0 if wanted is None or fault == "whole" else int(wanted[len("bytes=") : -1])
+        if begin >= len(content):
+            self.send_error(416)
+            return
+        if fault == "other-part":
+            begin -= 1
+        if fault == "corrupted":
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        self._answer(206 if begin else 200, content[begin:], begin, fault)
+
+    def _answer(self, status, body, begin=0, fault=None):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {begin}-{begin + len(body) - 1}/{begin + len(body)}")
+        self.end_headers()
+        half = len(body) // 2
+        self._write(body[:half])
+        if fault == "truncated":
+            return
+        if fault == "silent":
+            self.server.closing.wait(60)
+            return
+        if fault == "slow":
+            self.server.closing.wait(0.5)
+        if fault == "dripping":
+            for byte in body[half:]:
+                self._write(bytes([byte]))
+                if self.server.closing.wait(0.02):
+                    return
+        else:
+            self._write(body[half:])
+
+    def _write(self, data):
+        try:
+            self.wfile.write(data)
+        except ConnectionError:  # the client has given up
+            return
+        self.server.sent += len(data)
+
+    def log_message(self, *arguments):
+        pass
