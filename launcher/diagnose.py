@@ -106,29 +106,21 @@ def _end_of(log: Path) -> str:
 
 
 def _last_traceback(text: str) -> str:
-    """The last traceback of a text, to the line of its exception."""
-    start = text.rfind(_START)
-    if start < 0:
-        # A syntax error has frames without the heading; an input error has neither.
-        inputs = [line for line in text.splitlines() if line.startswith("InputError: ")]
-        return inputs[-1] if inputs else ""
-    lines = text[start:].splitlines()
-    for number, line in enumerate(lines[1:], 1):
-        if line and not line.startswith(" "):
-            message = [line, *_continued(lines[number + 1 :])]
-            return "\n".join([*lines[:number], *message])
-    return "\n".join(lines)
-
-
-def _continued(lines: list[str]) -> list[str]:
-    """The further lines of an exception's message: MXNet's own stack, indented or numbered."""
-    end = next((n for n, line in enumerate(lines) if line and not re.match(r"\s|\[bt\]|Stack trace|\w+ at ", line)), 0)
-    return lines[: min(end or len(lines), 12)]
+    """The last traceback of a text with the exception's message, or the line of an input error."""
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if line == _START]
+    if not starts:
+        return next((line for line in reversed(lines) if line.startswith("InputError: ")), "")
+    lines = lines[starts[-1] :]
+    error = next((number for number, line in enumerate(lines[1:], 1) if line and not line.startswith(" ")), len(lines))
+    end = error + 1
+    if error < len(lines) and lines[error].endswith(_START):  # MXNet puts its own stack into the message
+        end = next((number for number in range(end, len(lines)) if not lines[number].startswith(" ")), end) + 1
+    return "\n".join(lines[:end])
 
 
 def _reason(trace: str) -> str:
-    lines = [line for line in trace.splitlines() if line and not line.startswith(" ") and line != _START]
-    return lines[0].strip() if lines else ""
+    return trace.splitlines()[-1].strip() if trace else ""
 
 
 def _users_frame(run: Run, trace: str) -> Frame | None:

@@ -41,7 +41,7 @@ def kind(script: Path) -> str:
 def stage(job: TrainingJob, directory: Path) -> str:
     """Copies the job's code into an empty or missing directory; returns the program to run there.
 
-    `gluon_job` travels with every script. A script of the older kind gets the small main that it lacks.
+    `gluon_job` travels with a script that uses it. A script of the older kind gets the small main that it lacks.
 
     Raises:
         UserError: as `kind`; OSError when the disk is full.
@@ -52,13 +52,18 @@ def stage(job: TrainingJob, directory: Path) -> str:
         shutil.copy(job.script, directory)
     else:
         shutil.copytree(job.source_dir, directory, ignore=_LEFT_OUT, dirs_exist_ok=True)
-    if not (directory / "gluon_job").exists():
+    program = job.program
+    if script_kind == OLDER:
+        program = _WRAPPER
+        module = job.program[: -len(".py")].replace("/", ".")
+        (directory / program).write_text(_MAIN.format(module=module), "utf-8")
+    if not (directory / "gluon_job").exists() and _uses_gluon_job(directory):
         shutil.copytree(library.directory() / "gluon_job", directory / "gluon_job", ignore=_LEFT_OUT)
-    if script_kind == OWN_MAIN:
-        return job.program
-    module = job.program[: -len(".py")].replace("/", ".")
-    (directory / _WRAPPER).write_text(_MAIN.format(module=module), "utf-8")
-    return _WRAPPER
+    return program
+
+
+def _uses_gluon_job(directory: Path) -> bool:
+    return any(b"gluon_job" in path.read_bytes() for path in directory.rglob("*.py"))
 
 
 _MAIN = '''"""Calls train() and save() of {module}, as SageMaker's containers did up to MXNet 1.3."""

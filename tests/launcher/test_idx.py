@@ -36,7 +36,7 @@ def read(path):
 
 def test_an_array_is_written_as_the_format_says(tmp_path):
     idx.write(tmp_path / "file", np.arange(6, dtype=np.uint8).reshape(2, 3))
-    assert (tmp_path / "file").read_bytes() == b"\0\0\x08\x02" b"\0\0\0\x02" b"\0\0\0\x03" b"\0\1\2\3\4\5"
+    assert (tmp_path / "file").read_bytes() == b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03\0\1\2\3\4\5"
 
 
 def test_a_transposed_array_is_written_in_the_order_of_its_indices(tmp_path):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -59,37 +59,38 @@ def _job(tmp_path: Path, hyperparameters: Mapping[str, Any], channels: Mapping[s
     )
 
 
-def _prepare(job: TrainingJob, base: Path, program: str = "train.py", host: int = 0, hosts: list[str] = ONE):  # noqa: B006
+def _prepare(
+    job: TrainingJob, base: Path, program: str = "train.py", host: int = 0, hosts: Sequence[str] = ONE
+) -> dict[str, str]:
     return prepare(base, job_name="train-1", job=job, program=program, current_host=hosts[host], hosts=hosts)
 
 
-@pytest.mark.parametrize(
-    ("hyperparameters", "channels", "host", "hosts", "program"),
-    [
-        ({}, {}, 0, ONE, "train.py"),
-        ({}, {"training": "FullyReplicated"}, 0, ONE, "train.py"),
-        (TYPED, {"training": "FullyReplicated"}, 0, ONE, "sub/train.py"),
-        (TYPED, {"train-images.v2": "ShardedByS3Key", "test_1": "FullyReplicated"}, 0, THREE, "train.py"),
-        ({"n": 1}, {"training": "ShardedByS3Key"}, 2, THREE, "train.py"),
-        ({"n": 1, "N": 2}, {"a": "FullyReplicated", "A": "FullyReplicated"}, 1, THREE, "train.py"),
-    ],
-    ids=["bare", "one channel", "typed", "typed on three hosts", "last host", "names that differ by case"],
-)
-def test_variables_and_arguments_equal_those_of_aws_toolkit(
-    aws_python: str,
-    tmp_path: Path,
-    hyperparameters: dict[str, Any],
-    channels: dict[str, str],
-    host: int,
-    hosts: list[str],
-    program: str,
-) -> None:
-    job = _job(tmp_path, hyperparameters, channels)
-    ours = _prepare(job, tmp_path / "ml", program, host, hosts)
+class Case(NamedTuple):
+    hyperparameters: dict[str, Any]
+    channels: dict[str, str]
+    hosts: list[str] = ONE
+    host: int = 0
+    program: str = "train.py"
+
+
+CASES = {
+    "bare": Case({}, {}),
+    "one channel": Case({}, {"training": "FullyReplicated"}),
+    "typed": Case(TYPED, {"training": "FullyReplicated"}, program="sub/train.py"),
+    "three hosts": Case(TYPED, {"train-images.v2": "ShardedByS3Key", "test_1": "FullyReplicated"}, THREE),
+    "last host": Case({"n": 1}, {"training": "ShardedByS3Key"}, THREE, 2),
+    "names that differ by case": Case({"n": 1, "N": 2}, {"a": "FullyReplicated", "A": "FullyReplicated"}, THREE, 1),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_variables_and_arguments_equal_those_of_aws_toolkit(aws_python: str, tmp_path: Path, case: Case) -> None:
+    job = _job(tmp_path, case.hyperparameters, case.channels)
+    ours = _prepare(job, tmp_path / "ml", case.program, case.host, case.hosts)
     theirs, made, arguments = _toolkit(aws_python, tmp_path, ours)
     assert {name: value for name, value in ours.items() if name.startswith("SM_")} == theirs
     assert made.items() <= ours.items()
-    assert command_line_arguments(hyperparameters) == arguments
+    assert command_line_arguments(case.hyperparameters) == arguments
 
 
 def test_gpus_are_counted_as_aws_toolkit_counts_them(
