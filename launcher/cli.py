@@ -337,7 +337,7 @@ def _conclude(run: Run) -> None:
     console, status = _console(), run.status
     if status.state != COMPLETED:
         console.print(f"[red]{status.state}[/red] {run.name}", highlight=False)
-        console.print(status.reason, markup=False, highlight=False)
+        console.print(status.reason, markup=False, highlight=False, soft_wrap=True)
         console.print(f"[dim]glaunch explain {run.name}[/dim]", highlight=False)
         return
     console.print(f"[green]{status.state}[/green] {run.name} in {tables.duration(status.seconds)}", highlight=False)
@@ -367,4 +367,7 @@ def _say(as_json: bool, content: Any, text: str) -> None:
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr, soft_wrap=False)
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = 200  # a file or a pipe has no width: keep a path in one piece
+    return console

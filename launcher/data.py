@@ -134,17 +134,19 @@ def _download(data_set: DataSet, directory: Path, report: Callable[[int], None])
     from launcher import download
 
     mirrors = _mirrors(data_set)
-    before = 0
-    for file in data_set.files:
-        path = directory.with_name(file.name) if data_set.is_archive else directory / file.path
-        if not _has_size(path, file.size):
-            urls = [mirror + file.name for mirror in mirrors]
-            download.fetch(urls, path, file.size, file.sha256, _from(before, report))
-        before += file.size
-        if data_set.is_archive:
-            with _appearing(directory) as aside:
-                download.unpack(path, aside)
-            path.unlink()
+    # A zip waits beside the directory, which appears when it is unpacked.
+    folder = directory.parent if data_set.is_archive else directory
+    missing = [file for file in data_set.files if not _has_size(folder / file.path, file.size)]
+    arrived = data_set.size - sum(file.size for file in missing)
+    for file in missing:
+        urls = [mirror + file.name for mirror in mirrors]
+        download.fetch(urls, folder / file.path, file.size, file.sha256, _from(arrived, report))
+        arrived += file.size
+    if data_set.is_archive:
+        archive = folder / data_set.files[0].path
+        with _appearing(directory) as aside:
+            download.unpack(archive, aside)
+        archive.unlink()
 
 
 def _from(start: int, report: Callable[[int], None]) -> Callable[[int], None]:

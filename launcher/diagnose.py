@@ -11,9 +11,6 @@ from launcher.run import Run
 
 _TAIL = 2**18  # bytes of the log that are looked at: a traceback is at the end
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)$')
-_ERROR = re.compile(
-    r"^(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning)|InputError)\b(?::|$)|^MemoryError\b"
-)
 _START = "Traceback (most recent call last):"
 
 _HINTS = (
@@ -132,9 +129,10 @@ def _users_frame(run: Run, trace: str) -> Frame | None:
         match = _FRAME.match(line)
         if match is None:
             continue
+        # Up to Python 3.8 the program itself has a relative name.
         inside = match["file"].startswith(code)
         name = match["file"][len(code) :] if inside else match["file"]
-        own = inside or not match["file"].startswith("/")
+        own = inside or (name.endswith(".py") and not name.startswith("/"))
         if own and not name.startswith(("gluon_job/", "glaunch_main.py")):
             text = lines[number + 1].strip() if number + 1 < len(lines) else ""
             found = Frame(_original(run.job_content, name), int(match["line"]), match["function"], text)

@@ -130,12 +130,13 @@ class Run:
         Raises:
             UserError: the folder was written by a newer glaunch, or its record is damaged.
         """
-        status = self._recorded()
+        status = self.recorded_status()
         if not status.is_over and not (status.supervisor and processes.is_alive(*status.supervisor)):
             return replace(status, state=FAILED, reason="the process that ran this job was killed")
         return status
 
-    def _recorded(self) -> Status:
+    def recorded_status(self) -> Status:
+        """The state that was last written, by a process that may be gone. Raises UserError as `status` does."""
         path = self.folder / "status.json"
         try:
             content: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -186,7 +187,7 @@ class Run:
         if status.supervisor and not status.is_over:
             processes.end(*status.supervisor, deadline=deadline)
         processes.kill_marked(str(self.folder))
-        status = self._recorded()
+        status = self.recorded_status()
         if not status.is_over:
             self.write_status(replace(status, state=STOPPED, ended=time.time(), reason="stopped"))
 

@@ -95,15 +95,17 @@ def print_run(run: Run, console: Console) -> None:
 
 def print_cause(cause: diagnose.Cause, console: Console) -> None:
     """Why a run failed: the exception, the user's line, what to do, and then the traceback."""
-    console.print(cause.reason, style="bold red", markup=False, highlight=False)
+    console.print(cause.reason, style="bold red", markup=False, highlight=False, soft_wrap=True)
     if cause.frame:
         frame = cause.frame
-        console.print(f"  {frame.file}:{frame.line}, in {frame.function}", markup=False, highlight=False)
+        console.print(
+            f"  {frame.file}:{frame.line}, in {frame.function}", markup=False, highlight=False, soft_wrap=True
+        )
         console.print(f"    {frame.code}", markup=False, highlight=False)
     if cause.hint:
-        console.print(f"hint: {cause.hint}", style="yellow", markup=False, highlight=False)
+        console.print(f"hint: {cause.hint}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if cause.traceback.count("\n"):
-        console.print("\n" + cause.traceback, style="dim", markup=False, highlight=False)
+        console.print("\n" + cause.traceback, style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_data(entries: list[data.Entry], console: Console) -> None:

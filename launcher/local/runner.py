@@ -23,10 +23,11 @@ from launcher import archive, diagnose, files, metrics, processes, source
 from launcher.errors import JobFailed, UserError
 from launcher.job import TrainingJob
 from launcher.local import container, requirements
-from launcher.local.supervisor import Ending, Supervisor
+from launcher.local.supervisor import STOP_GRACE, Ending, Supervisor
 from launcher.run import COMPLETED, FAILED, STOPPED, STOPPING, Run, Status
 
 _IMAGE = Path(__file__).parent / "image"
+_START_DEADLINE = 60.0  # seconds
 _MINE = ("GLAUNCH_", "SM_", "SAGEMAKER_", "DMLC_")  # variables of our own shell that a container would not have
 
 
@@ -36,54 +37,90 @@ def launch(run: Run, *, detach: bool) -> subprocess.Popen[bytes]:
     Args:
         run: the run, just created.
         detach: whether the job goes on when this process ends; otherwise the kernel stops it then.
+
+    Raises:
+        JobFailed: it did not start in time.
     """
     with (run.folder / "logs" / "supervisor.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "launcher.local.runner", str(run.folder), *([] if detach else ["--attached"])],
+        process = subprocess.Popen(
+            [sys.executable, "-m", "launcher.local.runner", str(run.folder), *([] if detach else [str(os.getpid())])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+    try:
+        _await_record(run, process)
+    except BaseException:
+        process.terminate()
+        process.wait(STOP_GRACE)
+        raise
+    return process
 
 
-def main(folder: str, attached: bool) -> int:
-    """Runs the job of a folder to its end; 0 if it completed, 1 if not. The record says the rest."""
-    parent = os.getppid()
-    if attached:
-        processes.die_with_parent(signal.SIGTERM)
+def _await_record(run: Run, process: subprocess.Popen[bytes]) -> None:
+    """Returns when the process answers for the run in its record, so that `Run.stop` ends it and not us."""
+    until = time.monotonic() + _START_DEADLINE
+    while process.poll() is None:
+        supervisor = run.status.supervisor
+        if supervisor and supervisor[0] == process.pid:
+            return
+        if time.monotonic() > until:
+            raise JobFailed(f"the job's supervisor did not start in {_START_DEADLINE:g} s: is the machine very busy?")
+        time.sleep(0.01)
+
+
+def main(folder: str, parent: int | None = None) -> int:
+    """Runs the job of a folder to its end; 0 if it completed, 1 if not. The record says the rest.
+
+    Args:
+        folder: of the run.
+        parent: the process that the job must not outlive.
+    """
     runner = _Runner(Run(Path(folder)))
-    signal.signal(signal.SIGTERM, lambda *_: runner.stop("stopped"))
-    if attached and os.getppid() != parent:  # it ended before the kernel was told
-        runner.stop("stopped")
+    signal.signal(signal.SIGTERM, lambda *_: runner.stop())
+    if parent is not None:
+        processes.die_with_parent(signal.SIGTERM)
+        if os.getppid() != parent:  # it ended before the kernel was told
+            os.kill(os.getpid(), signal.SIGTERM)
     return runner.run_job()
+
+
+class _StoppedError(Exception):
+    """The job was stopped while no script was running."""
 
 
 class _Runner:
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._status = replace(run.status, supervisor=processes.identity(os.getpid()))
+        self._status = replace(run.recorded_status(), supervisor=processes.identity(os.getpid()))
         self._supervisor = Supervisor()
         self._last_metrics: dict[str, float] = {}
 
-    def stop(self, reason: str) -> None:
-        """Called by a signal: the job ends in good order."""
-        self._supervisor.stop(reason)
+    def stop(self) -> None:
+        """Called by a signal: ends the script in good order or, where none is running, what is done before or after."""
         self._record(replace(self._status, state=STOPPING))
+        if not self._supervisor.stop("stopped"):
+            raise _StoppedError
 
     def run_job(self) -> int:
+        exit_statuses: dict[str, int] = {}
         try:
             self._record(self._status)
-            job = self._run.job
-            ending = self._run_host(job, self._run.hosts[0])
+            ending = self._run_host(self._run.job, self._run.hosts[0])
+            exit_statuses[self._run.hosts[0]] = ending.exit_status
             state, reason = self._outcome(ending)
+        except _StoppedError:
+            state, reason = STOPPED, "stopped"
         except UserError as error:
-            ending, state, reason = None, FAILED, str(error)
+            state, reason = FAILED, str(error)
         except OSError as error:
-            ending, state, reason = None, FAILED, f"{error.strerror}: {error.filename or self._run.folder}"
+            state, reason = FAILED, f"{error.strerror}: {error.filename or self._run.folder}"
         except Exception:
-            ending, state, reason = None, FAILED, f"a defect of glaunch:\n{traceback.format_exc()}"
-        exit_statuses = {self._run.hosts[0]: ending.exit_status} if ending else {}
+            state, reason = FAILED, f"a defect of glaunch:\n{traceback.format_exc()}"
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here to the end takes no time
+            processes.kill_descendants()
         self._record(
             replace(
                 self._status,
@@ -174,4 +211,4 @@ def image_path(*directories: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], "--attached" in sys.argv))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:])))

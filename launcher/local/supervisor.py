@@ -37,12 +37,18 @@ class Supervisor:
     """Runs a command to its end; `stop` may be called meanwhile, from a signal handler too."""
 
     def __init__(self) -> None:
+        self._running = False
         self._stop_reason = ""
         processes.adopt_orphans()
 
-    def stop(self, reason: str) -> None:
-        """Ends the command in good order: SIGTERM, then SIGKILL after a grace. The first reason counts."""
+    def stop(self, reason: str) -> bool:
+        """Ends the command in good order: SIGTERM, then SIGKILL after a grace. The first reason counts.
+
+        Returns:
+            Whether a command is running.
+        """
         self._stop_reason = self._stop_reason or reason
+        return self._running
 
     def run(
         self,
@@ -78,6 +84,7 @@ class Supervisor:
             # Safe: nothing here has started a thread yet.
             preexec_fn=lambda: processes.die_with_parent(signal.SIGKILL),  # noqa: PLW1509
         )
+        self._running = True
         assert child.stdout is not None
         pump = _Pump(child.stdout, log, on_line)
         pump.start()
@@ -87,6 +94,7 @@ class Supervisor:
             processes.kill_descendants()
             exit_status = child.wait()
             pump.join(timeout=10)
+            self._running = False
         return Ending(exit_status, self._stop_reason, pump.error)
 
     def _wait(self, child: subprocess.Popen[bytes], max_run: float | None) -> None:

@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait(60)
             return
         if fault == "slow":
-            self.server.closing.wait(0.5)
+            self.server.closing.wait(0.2)
         if fault == "dripping":
             for byte in body[half:]:
                 self._write(bytes([byte]))

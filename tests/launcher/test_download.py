@@ -32,7 +32,7 @@ def other_mirror():
         yield mirror
 
 
-def fetch(path, *mirrors, report=lambda done: None):
+def fetch(path, *mirrors, report=lambda _: None):
     urls = [mirror if isinstance(mirror, str) else f"{mirror.url}file" for mirror in mirrors]
     download.fetch(urls, path, len(CONTENT), SHA256, report)
 
@@ -229,7 +229,7 @@ def test_the_folder_of_a_zip_is_unpacked_without_its_name(tmp_path):
 def test_a_member_outside_the_folder_of_a_zip_is_refused(tmp_path, name):
     archive = pack(tmp_path / "set.zip", [(name, "evil")])
     (tmp_path / "here").mkdir()
-    with pytest.raises(JobFailed, match="unsafe member.*evil"):
+    with pytest.raises(JobFailed, match=r"unsafe member.*evil"):
         download.unpack(archive, tmp_path / "here" / "unpacked")
     assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
 
@@ -251,5 +251,5 @@ def test_a_zip_that_would_fill_the_disk_is_refused_before_anything_is_written(tm
 
 def test_a_damaged_zip_is_reported(tmp_path):
     (tmp_path / "set.zip").write_bytes(b"no zip")
-    with pytest.raises(JobFailed, match="set.zip is damaged"):
+    with pytest.raises(JobFailed, match=r"set\.zip is damaged"):
         download.unpack(tmp_path / "set.zip", tmp_path / "unpacked")

