@@ -27,7 +27,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Runs the command line and exits: 0 done, 1 the job failed, 2 wrong use, 130 interrupted."""
     try:
-        sys.exit(cli(standalone_mode=False) or 0)
+        sys.exit(cli(prog_name="glaunch", standalone_mode=False) or 0)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
@@ -141,7 +141,9 @@ def list_runs(as_json: bool) -> None:
 @_run_argument
 @_json_option
 def show(run_name: str | None, as_json: bool) -> None:
-    """Show a run: its state, values, data, results and files. The latest run by default.
+    """Show one run.
+
+    Its state, values, data, results and files. The latest run by default.
 
     \b
     glaunch show
@@ -163,7 +165,9 @@ def show(run_name: str | None, as_json: bool) -> None:
 @click.option("--host", default="algo-1", show_default=True, help="Whose log.")
 @_json_option
 def logs(run_name: str | None, follow: bool, host: str, as_json: bool) -> None:
-    """Print what a host of a run printed. The latest run by default.
+    """Print what a host of a run printed.
+
+    The latest run by default.
 
     \b
     glaunch logs -f
@@ -184,7 +188,9 @@ def logs(run_name: str | None, follow: bool, host: str, as_json: bool) -> None:
 @_run_argument
 @_json_option
 def stop(run_name: str | None, as_json: bool) -> None:
-    """Stop a running job; nothing of it is left when the command returns.
+    """Stop a running job.
+
+    No process of it is left when the command returns. The latest run by default.
 
     \b
     glaunch stop mnist-mlp-2026-01-31
@@ -201,7 +207,9 @@ def stop(run_name: str | None, as_json: bool) -> None:
 @_run_argument
 @_json_option
 def explain(run_name: str | None, as_json: bool) -> None:
-    """Tell why a run failed: your own exception, file and line, and what usually helps.
+    """Tell why a run failed.
+
+    It names your own exception, its file and line, and what usually helps. The latest run by default.
 
     \b
     glaunch explain
@@ -227,7 +235,9 @@ def explain(run_name: str | None, as_json: bool) -> None:
 @click.argument("run_names", metavar="RUN...", nargs=-1, required=True, shell_complete=_complete_run)
 @_json_option
 def rm(run_names: tuple[str, ...], as_json: bool) -> None:
-    """Delete runs: their folders with logs and models. A running job must be stopped first.
+    """Delete runs, with their logs and models.
+
+    A running job must be stopped first.
 
     \b
     glaunch rm mnist-mlp-2026-01-31
@@ -251,7 +261,9 @@ def data() -> None:
 @data.command("ls")
 @_json_option
 def data_ls(as_json: bool) -> None:
-    """List the data sets that glaunch knows, and where they are.
+    """List the known data sets.
+
+    Their sizes, and where they are on this machine.
 
     \b
     glaunch data ls
@@ -269,7 +281,9 @@ def data_ls(as_json: bool) -> None:
 @click.argument("name")
 @_json_option
 def data_get(name: str, as_json: bool) -> None:
-    """Fetch a data set: checked, resumed where it broke off, and there whole or not at all.
+    """Fetch a data set.
+
+    It is checked, resumed where it broke off, and there whole or not at all.
 
     \b
     glaunch data get fashion-mnist
@@ -285,7 +299,9 @@ def data_get(name: str, as_json: bool) -> None:
 @cli.command()
 @_json_option
 def doctor(as_json: bool) -> int:
-    """Check this machine: Python, MXNet, processors, threads, disk; and say what to do.
+    """Check this machine, and say what to do.
+
+    Python, MXNet and numpy, processors and threads, disk, sample digits.
 
     \b
     glaunch doctor

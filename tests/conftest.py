@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,3 +35,39 @@ def aws_python() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def glaunch(tmp_path: Path, home: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`glaunch(*words, status=0)`: the real command, in an empty directory; the exit status is checked."""
+    directory = tmp_path / "work"
+    directory.mkdir()
+
+    def run(*words: object, status: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "launcher", *map(str, words)],
+            cwd=directory,
+            env={**os.environ, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == status, f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], Path]:
+    """`script(text)`: a file with that Python source."""
+
+    def write(text: str, name: str = "script.py") -> Path:
+        path = tmp_path / "scripts" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text), "utf-8")
+        return path
+
+    return write
