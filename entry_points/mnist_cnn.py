@@ -58,9 +58,11 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     if values["learning_rate"] is None:
         values["learning_rate"] = LEARNING_RATES[values["optimizer"]]
     training, validation = datasets.load_images(channel_input_dirs)
+    labels = datasets.load_labels(channel_input_dirs)
     net = build(values)
+    layers.check(net, training.images.shape[1:])
     fit(net, training, validation, values, cluster.contexts(num_gpus))
-    net.input_shape, net.labels = training.images.shape[1:], datasets.load_labels(channel_input_dirs)
+    net.input_shape, net.labels = training.images.shape[1:], labels
     return net
 
 

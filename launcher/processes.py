@@ -65,6 +65,13 @@ def kill_descendants(deadline: float = 5.0) -> None:
         time.sleep(_POLL)
 
 
+def reap() -> None:
+    """Takes leave of every ended child, adopted ones too, so that none stays as a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def kill_marked(path: str) -> None:
     """Kills what a dead supervisor left: processes whose SAGEMAKER_BASE_DIR lies in the folder `path`."""
     marker = f"SAGEMAKER_BASE_DIR={path}/".encode()

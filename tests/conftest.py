@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,3 +72,29 @@ def script(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def wheel() -> Callable[..., str]:
+    """`wheel(directory, name, version="1.0")`: a wheel of one module that knows its version, made without a network.
+
+    It returns the line of a requirements.txt in that directory that asks for it.
+    """
+    return _wheel
+
+
+def _wheel(directory: Path, name: str, version: str = "1.0", requires: str = "", script: bool = False) -> str:
+    file = f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    content = {
+        f"{name}.py": f"version = {version!r}\ndef main(): print(version)\n",
+        f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n" if script else "",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(directory / file, "w") as wheel:
+        for path, text in content.items():
+            wheel.writestr(path, text)
+    return f"./{file}\n"

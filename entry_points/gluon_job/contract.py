@@ -106,7 +106,8 @@ def _fail(environment: Optional[Environment], reason: str, details: str) -> None
     print(details or reason, file=sys.stderr, flush=True)
     if environment is not None:
         os.makedirs(environment.output_dir, exist_ok=True)
-        with open(os.path.join(environment.output_dir, "failure"), "w", encoding="utf-8") as file:
+        path = os.path.join(environment.output_dir, "failure")
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(report)
     sys.exit(1)
 

@@ -5,6 +5,7 @@ dimension as a big-endian 32-bit integer, then the values. Only unsigned bytes (
 """
 
 import gzip
+import math
 import os
 import zlib
 from typing import List, Mapping, NamedTuple, Optional, Tuple
@@ -15,7 +16,7 @@ from gluon_job.errors import InputError
 from gluon_job.hyperparameters import did_you_mean
 
 CLASSES = 10
-_UNSIGNED_BYTE = 0x08
+_CHANNELS = ("training", "validation")
 
 
 class Images(NamedTuple):
@@ -30,7 +31,8 @@ def channel(channel_input_dirs: Mapping[str, str], name: str) -> str:
     if name not in channel_input_dirs:
         present = ", ".join(repr(other) for other in sorted(channel_input_dirs)) or "none"
         raise InputError(
-            f"this script needs a channel {name!r}{did_you_mean(name, channel_input_dirs)}; the job's channels: {present}"
+            f"this script needs a channel {name!r}{did_you_mean(name, channel_input_dirs)}; "
+            f"the job's channels: {present}"
         )
     return channel_input_dirs[name]
 
@@ -43,9 +45,16 @@ def load_images(channel_input_dirs: Mapping[str, str]) -> Tuple[Images, Optional
     `training` (flat or in `test/`); a `validation` channel without t10k files may use the names of the training files.
 
     Raises:
-        InputError: a channel or a file is missing, or a file is not what its name says.
+        InputError: a channel or a file is missing, a file is not what its name says, or a channel has another name
+            (one that was misspelt would go unread).
     """
     directory = channel(channel_input_dirs, "training")
+    for name in channel_input_dirs:
+        if name not in _CHANNELS:
+            raise InputError(
+                f"this script does not read a channel {name!r}{did_you_mean(name, _CHANNELS)}; "
+                f"it reads {' and '.join(map(repr, _CHANNELS))}"
+            )
     training = _read_pair(directory, "train")
     if training is None:
         raise InputError(
@@ -64,7 +73,8 @@ def load_images(channel_input_dirs: Mapping[str, str]) -> Tuple[Images, Optional
             )
     if validation is not None and validation.images.shape[1:] != training.images.shape[1:]:
         raise InputError(
-            f"validation images are {_size(validation.images)}, training images {_size(training.images)}: they must have the same size"
+            f"validation images are {_size(validation.images)}, training images {_size(training.images)}: "
+            "they must have the same size"
         )
     return training, validation
 
@@ -74,18 +84,22 @@ def load_labels(channel_input_dirs: Mapping[str, str]) -> List[str]:
     path = os.path.join(channel(channel_input_dirs, "training"), "labels.txt")
     if not os.path.exists(path):
         return [str(label) for label in range(CLASSES)]
-    with open(path, encoding="utf-8") as file:
-        labels = [line.strip() for line in file if line.strip()]
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            labels = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 ({error})") from None
     if len(labels) != CLASSES:
         raise InputError(f"{path} names {len(labels)} classes, not {CLASSES}")
     return labels
 
 
-def read_idx(path: str) -> np.ndarray:
+def read_idx(path: str, dimensions: int) -> np.ndarray:
     """The uint8 array in an IDX file, plain or gzipped (told by its first bytes, not by its name).
 
     Raises:
-        InputError: not an IDX file of unsigned bytes, shorter or longer than its header says, or a broken archive.
+        InputError: not an IDX file of unsigned bytes in so many dimensions, shorter or longer than its header says, or
+            a broken archive.
     """
     with open(path, "rb") as file:
         content = file.read()
@@ -94,21 +108,21 @@ def read_idx(path: str) -> np.ndarray:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{path}: the gzip archive is damaged ({error}): fetch the file again") from None
-    if len(content) < 4 or content[:2] != b"\x00\x00" or content[2] != _UNSIGNED_BYTE:
+    magic = bytes([0, 0, 8, dimensions])
+    if content[:4] != magic:
         raise InputError(
-            "{}: not an IDX file of unsigned bytes (it begins with {}, expected 0000080N)".format(
-                path, content[:4].hex() or "nothing"
-            )
+            f"{path}: not an IDX file of unsigned bytes in {dimensions} dimension(s): "
+            f"its magic number is {content[:4].hex() or 'missing'}, expected {magic.hex()}"
         )
-    header = 4 + 4 * content[3]
+    header = 4 + 4 * dimensions
     if len(content) < header:
-        raise InputError(f"{path}: the file ends inside its header")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", content[3], 4))
-    expected = header + int(np.prod(shape, dtype=object))
+        raise InputError(f"{path}: truncated: the file ends inside its header: fetch the file again")
+    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", dimensions, 4))
+    expected = header + math.prod(shape)
     if len(content) != expected:
         raise InputError(
-            "%s: %s: %d bytes where its header %s needs %d: fetch the file again"
-            % (path, "truncated" if len(content) < expected else "too long", len(content), shape, expected)
+            f"{path}: {'truncated' if len(content) < expected else 'too long'}: {len(content)} bytes where its header "
+            f"{shape} needs {expected}: fetch the file again"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
@@ -119,32 +133,20 @@ def _read_pair(directory: str, prefix: str) -> Optional[Images]:
     if image_path is None and label_path is None:
         return None
     if image_path is None or label_path is None:
-        raise InputError(
-            "{} has no {}-{} file beside {}".format(
-                directory,
-                prefix,
-                "labels" if image_path else "images",
-                os.path.basename(image_path or label_path),
-            )
-        )
-    images, labels = read_idx(image_path), read_idx(label_path)
-    if images.ndim != 3 or labels.ndim != 1:
-        wrong = image_path if images.ndim != 3 else label_path
-        raise InputError(
-            "%s: wrong magic number for its name: %d dimensions"
-            % (wrong, images.ndim if wrong == image_path else labels.ndim)
-        )
+        missing, present = ("labels", image_path) if image_path else ("images", label_path)
+        raise InputError(f"{directory} has no {prefix}-{missing} file beside {os.path.basename(present)}")
+    images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
     if len(images) != len(labels):
         raise InputError(
-            "%s holds %d images, but %s holds %d labels: they are not of one data set"
-            % (image_path, len(images), label_path, len(labels))
+            f"{image_path} holds {len(images)} images, but {label_path} holds {len(labels)} labels: "
+            "they are not of one data set"
         )
     if not images.size:
         raise InputError(f"{image_path} holds no images")
     if labels.max() >= CLASSES:
         raise InputError(
-            "%s: label %d at position %d is out of range: labels go from 0 to %d"
-            % (label_path, labels.max(), labels.argmax(), CLASSES - 1)
+            f"{label_path}: label {labels.max()} at position {labels.argmax()} is out of range: "
+            f"labels go from 0 to {CLASSES - 1}"
         )
     return Images(images[:, None], labels.astype(np.int32))
 
@@ -155,7 +157,7 @@ def _find(directory: str, prefix: str, what: str, dimensions: int) -> Optional[s
             for suffix in ("", ".gz"):
                 name = f"{prefix}-{what}{separator}idx{dimensions}-ubyte{suffix}"
                 path = os.path.join(directory, folder, name)
-                if os.path.exists(path):
+                if os.path.isfile(path):
                     return path
     return None
 

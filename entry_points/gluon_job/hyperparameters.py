@@ -1,6 +1,7 @@
 """Typed hyperparameters: what a script accepts, and the check of what it was given."""
 
 import difflib
+import math
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Union
 
 from gluon_job.errors import InputError
@@ -44,7 +45,8 @@ class Hyperparameter(NamedTuple):
         if not isinstance(kind, list):
             return self._check_one(name, value, kind)
         if not isinstance(value, list):
-            raise InputError(f"hyperparameter {name} is a list such as {self.default!r}, not {value!r}")
+            example = f" such as {self.default!r}" if self.default else ""
+            raise InputError(f"hyperparameter {name} is a list{example}, not {value!r}")
         return [self._check_one(f"{name}[{i}]", item, kind[0]) for i, item in enumerate(value)]
 
     def _check_one(self, name: str, value: Any, kind: type) -> Any:
@@ -64,8 +66,8 @@ class Hyperparameter(NamedTuple):
         return value
 
     def _check_range(self, name: str, value: Any) -> None:
-        if isinstance(value, float) and value != value:
-            raise InputError(f"hyperparameter {name} is not a number")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"hyperparameter {name} must be a finite number, not {value:g}")
         if self.low is not None and value < self.low:
             raise InputError(f"hyperparameter {name} must be at least {self.low:g}, not {value:g}")
         if self.above is not None and value <= self.above:
@@ -89,7 +91,7 @@ def parse(given: Mapping[str, Any], accepted: Mapping[str, Hyperparameter]) -> D
         if name not in accepted:
             raise InputError(
                 f"unknown hyperparameter {name!r}{did_you_mean(name, accepted)}; "
-                f"this script accepts {', '.join(sorted(accepted))}"
+                f"accepted: {', '.join(sorted(accepted)) or 'none'}"
             )
         values[name] = accepted[name].check(name, value)
     return values

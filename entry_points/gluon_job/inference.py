@@ -35,22 +35,29 @@ class Classifier:
     def prepare(self, samples: np.ndarray) -> np.ndarray:
         """Samples of any accepted layout as float32 (N, *shape), scaled as in training.
 
-        One sample or a batch, flat or shaped. Bytes and numbers above 1 are raw values and are scaled; numbers
-        from 0 to 1 are taken as scaled already.
+        One sample or a batch, each flat, shaped, or shaped without the single channel. Bytes and numbers above 1 are
+        raw values and are scaled; numbers from 0 to 1 are taken as scaled already.
 
         Raises:
-            InputError: a size that is not a multiple of a sample's, a number that is not finite or out of range.
+            InputError: not numbers, another shape, a number that is not finite or out of range.
         """
+        if samples.dtype.kind not in "buif":
+            raise InputError(f"the input holds {samples.dtype}, not numbers")
         size = int(np.prod(self.shape))
-        if not samples.size or samples.size % size:
-            raise InputError(f"{samples.size} values given: a sample has {size} (shape {list(self.shape)})")
+        layouts = [(size,), self.shape, self.shape[1:] if self.shape[0] == 1 else self.shape]
+        if not samples.size or not (samples.shape in layouts or samples.shape[1:] in layouts):
+            raise InputError(
+                f"the input has the shape {list(samples.shape)}: "
+                f"a sample has {list(self.shape)}, or {size} values in a row"
+            )
         raw = samples.dtype == np.uint8
         batch = samples.astype(np.float32).reshape((-1, *self.shape))
         if not np.isfinite(batch).all():
             raise InputError("the input has values that are not finite numbers")
         if batch.min() < 0 or batch.max() * self._scale > 1:
             raise InputError(
-                f"the input has values from {batch.min():g} to {batch.max():g}: expected 0 to 1, or 0 to {round(1 / self._scale):g}"
+                f"the input has values from {batch.min():g} to {batch.max():g}: "
+                f"expected 0 to 1, or 0 to {1 / self._scale:g}"
             )
         return batch * np.float32(self._scale) if raw or batch.max() > 1 else batch
 
@@ -66,14 +73,15 @@ def decode(data: Any, content_type: str) -> np.ndarray:
     kind = (content_type or JSON).split(";")[0].strip().lower()
     try:
         if kind == NPY:
-            return np.load(io.BytesIO(data), allow_pickle=False)
+            # Not np.load, which takes archives and pickles too.
+            return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
         text = data.decode("utf-8") if isinstance(data, (bytes, bytearray)) else data
         if kind == CSV:
             return np.array([[float(cell) for cell in row] for row in csv.reader(io.StringIO(text)) if row], np.float32)
         if kind == JSON:
             content = json.loads(text)
             return np.array(content["instances"] if isinstance(content, dict) else content, np.float32)
-    except (ValueError, TypeError, KeyError, EOFError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, csv.Error) as error:
         raise InputError(f"the body is not {kind} of numbers in rows of one length ({error})") from None
     raise InputError(f"content type {content_type!r} is not supported: send {JSON}, {CSV} or {NPY}")
 

@@ -47,9 +47,26 @@ def build(described: Sequence[Mapping[str, Any]], classes: int, prefix: str) -> 
     return net
 
 
+def check(net: Any, input_shape: Sequence[int]) -> None:
+    """Follows the shape of one sample through the layers of a network that `build` made.
+
+    Raises:
+        InputError: a layer that does not fit what comes to it (a kernel larger than the image, conv after dense).
+    """
+    shape = (1, *input_shape)
+    for place, layer in enumerate(net):
+        try:
+            _, (shape,), _ = layer(mx.sym.var("data")).infer_shape(data=shape)
+        except mx.MXNetError as error:
+            reason = str(error).strip().rpartition(": ")[2]
+            raise InputError(
+                f"layers[{place}] does not fit its input, which has the shape {list(shape[1:])}: {reason}"
+            ) from None
+
+
 def _layer(values: Dict[str, Any]) -> Any:
     kind = values.pop("type", None)
-    if kind not in ACCEPTED:
+    if not isinstance(kind, str) or kind not in ACCEPTED:
         raise InputError(
             f"a layer's type is one of {', '.join(ACCEPTED)}, not {kind!r}{did_you_mean(str(kind), ACCEPTED)}"
         )

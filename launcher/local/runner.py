@@ -121,6 +121,7 @@ class _Runner:
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here to the end takes no time
             processes.kill_descendants()
+            processes.reap()
         self._record(
             replace(
                 self._status,
