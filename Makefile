@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint aws-env debian clean
+.PHONY: demo test lint docs aws-env debian clean
 
 demo: $(INSTALLED)  ## train a digit classifier on this machine
 	$(BIN)/glaunch run mnist_mlp
@@ -16,6 +16,9 @@ lint: $(INSTALLED)  ## ruff on everything, mypy --strict on launcher
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## the pages that are made from the code
+	$(BIN)/python docs/make_entry_points_page.py
 
 aws-env:  ## Python 3.8 as in AWS's image, for the tests that compare with it (.venv-aws)
 	sh tests/make_aws_env

@@ -118,14 +118,14 @@ def _fetch_rest(url: str, part: Path, size: int, report: Callable[[int], None]) 
         with part.open("ab" if done else "wb") as file:
             checkpoint, deadline = done, time.monotonic() + STALL_TIMEOUT
             while done < size:
-                block = _read(response, min(_BLOCK, size - done))
-                file.write(block)
-                done += len(block)
-                report(done)
                 if time.monotonic() > deadline:
                     if done - checkpoint < MINIMUM_SPEED * STALL_TIMEOUT:
                         raise _MirrorFailed(f"too slow: {done - checkpoint} bytes in {STALL_TIMEOUT:g} seconds")
                     checkpoint, deadline = done, time.monotonic() + STALL_TIMEOUT
+                block = _read(response, min(_BLOCK, size - done))
+                file.write(block)
+                done += len(block)
+                report(done)
 
 
 def _open(url: str, part: Path, offset: int) -> http.client.HTTPResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +19,15 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the directory cannot be written, or the disk is full.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with aside.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
+        aside.replace(path)
     except BaseException:
-        os.unlink(name)
+        aside.unlink(missing_ok=True)
         raise
 
 
@@ -36,9 +35,3 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """Replaces the content of `path` at one stroke (text as UTF-8). Raises OSError as `atomic` does."""
     with atomic(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

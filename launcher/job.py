@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from launcher.errors import UserError
 DISTRIBUTIONS = ("FullyReplicated", "ShardedByS3Key")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # what CreateTrainingJob accepts
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,511}")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Channel:
     distribution: str = "FullyReplicated"
 
     def __post_init__(self) -> None:
-        if not self.source.exists():
+        if not os.path.exists(self.source):
             raise UserError(f"no data at {self.source}")
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(f"a channel's distribution is one of {', '.join(DISTRIBUTIONS)}, not {self.distribution!r}")
@@ -69,6 +71,9 @@ class TrainingJob:
                 raise UserError(f"channel name {name!r}: letters, digits, '.', '-' and '_' only, at most 64")
         for name, value in self.hyperparameters.items():
             _check_json(name, value)
+        for name, value in self.environment.items():
+            if not _VARIABLE_NAME.fullmatch(name) or "\0" in value:
+                raise UserError(f"environment variable {name!r}: letters, digits and '_' in its name, no NUL in it")
         if self.hosts < 1:
             raise UserError(f"hosts: at least 1, not {self.hosts}")
         if self.max_run is not None and not self.max_run > 0:
@@ -76,7 +81,7 @@ class TrainingJob:
         if not self.name:
             object.__setattr__(self, "name", _job_name(self.script.stem))
         if not _NAME.fullmatch(self.name):
-            raise UserError(f"name {self.name!r}: letters, digits and single '-' between them, at most 63")
+            raise UserError(f"name {self.name!r}: letters, digits and '-' between them, at most 63")
 
     @property
     def program(self) -> str:
@@ -84,13 +89,13 @@ class TrainingJob:
         return str(self.script.relative_to(self.source_dir)) if self.source_dir else self.script.name
 
     def _check_code(self) -> None:
-        if not self.script.is_file():
+        if not os.path.isfile(self.script):
             raise UserError(f"no script {self.script}")
         if self.script.suffix != ".py":
             raise UserError(f"the script {self.script} is not a .py file")
         if self.source_dir is None:
             return
-        if not self.source_dir.is_dir():
+        if not os.path.isdir(self.source_dir):
             raise UserError(f"no source directory {self.source_dir}")
         if self.source_dir not in self.script.parents:
             raise UserError(f"the script {self.script} is not in the source directory {self.source_dir}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import os.path
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from jsonschema import ValidationError
 
 SCHEMA = Path(__file__).with_name("job.schema.json")
+_EXPONENT_ONLY = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$")
 
 
 def read(path: Path) -> TrainingJob:
@@ -24,21 +27,10 @@ def read(path: Path) -> TrainingJob:
         UserError: no such file, not YAML, or not a job; the message names the line and the key.
     """
     content = parse(path)
-    here = path.absolute().parent
-    source_dir = content.get("source_dir")
-    if source_dir is not None:
-        source_dir = (here / Path(source_dir).expanduser()).resolve()
-    script = library.find_script(content["entry_point"], source_dir or here)
-    return TrainingJob(
-        script=script,
-        source_dir=source_dir,
-        hyperparameters=content.get("hyperparameters") or {},
-        channels={name: _channel(value, here) for name, value in (content.get("channels") or {}).items()},
-        hosts=content.get("hosts", 1),
-        name=content.get("name", ""),
-        environment=content.get("environment") or {},
-        max_run=content.get("max_run"),
-    )
+    try:
+        return _job(content, path.absolute().parent)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -49,16 +41,17 @@ def parse(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
         tree = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content = yaml.load(text, _with_numbers_of_json(yaml.SafeLoader))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the job file {path}: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is in no calendar
         raise UserError(f"{path} is not YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a job: write at least a line `entry_point: SCRIPT`")
     validator = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text("utf-8")))
     wrong = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if wrong is not None:
         raise UserError(f"{path}, line {_line(tree, wrong)}: {_sentence(wrong)}")
-    assert isinstance(content, dict)
     return content
 
 
@@ -80,24 +73,48 @@ def to_yaml(job: TrainingJob) -> str:
         content["environment"] = dict(job.environment)
     if job.max_run is not None:
         content["max_run"] = job.max_run
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    dumper = _with_numbers_of_json(yaml.SafeDumper)
+    text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _with_numbers_of_json(kind: Any) -> Any:
+    """A YAML loader or dumper to which `1e-3` is a number, as in JSON; to YAML 1.1 it is a string."""
+    made = type(kind.__name__, (kind,), {})
+    made.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT_ONLY, list("-+0123456789"))
+    return made
+
+
+def _job(content: dict[str, Any], here: Path) -> TrainingJob:
+    source_dir = content.get("source_dir")
+    if source_dir is not None:
+        source_dir = (here / os.path.expanduser(source_dir)).resolve()
+    return TrainingJob(
+        script=library.find_script(content["entry_point"], source_dir or here),
+        source_dir=source_dir,
+        hyperparameters=content.get("hyperparameters") or {},
+        channels={name: _channel(value, here) for name, value in (content.get("channels") or {}).items()},
+        hosts=int(content.get("hosts", 1)),  # JSON Schema takes 2.0 for an integer
+        name=content.get("name", ""),
+        environment=content.get("environment") or {},
+        max_run=content.get("max_run"),
+    )
 
 
 def _channel(value: str | dict[str, str], here: Path) -> Channel:
     described = {"source": value} if isinstance(value, str) else value
-    source = (here / Path(described["source"]).expanduser()).resolve()
+    source = (here / os.path.expanduser(described["source"])).resolve()
     return Channel(source, described.get("distribution", "FullyReplicated"))
 
 
 def _sentence(error: ValidationError) -> str:
-    where = ".".join(map(str, error.absolute_path)) or "the job"
     if error.validator == "additionalProperties":
         known = _known_keys(error)
         unknown = _unknown_key(error)
         nearest = difflib.get_close_matches(str(unknown), known, n=1)
         hint = f" (did you mean {nearest[0]!r}?)" if nearest else ""
         return f"unknown key {unknown!r}{hint}; known are {', '.join(known)}"
+    where = ".".join(map(str, error.absolute_path)) or "the job"
     return f"{where}: {error.message}"
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os.path
 from pathlib import Path
 
 from launcher.errors import UserError
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def directory() -> Path:
@@ -34,9 +35,9 @@ def find_script(word: str, relative_to: Path | None = None) -> Path:
     scripts = built_in()
     if word in scripts:
         return scripts[word]
-    path = (relative_to or Path.cwd()) / Path(word).expanduser()
-    if path.is_file():
-        return path.resolve()
+    path = (relative_to or Path.cwd()) / os.path.expanduser(word)
+    if os.path.isfile(path):
+        return path.parent.resolve() / path.name  # a script that is a link keeps its name, and its neighbours
     if path.suffix == ".py" or "/" in word:
         raise UserError(f"no script {path}")
     nearest = difflib.get_close_matches(word, scripts, n=1)

@@ -57,7 +57,7 @@ class _View:
         elif isinstance(found, metrics.Metric):
             self._measure(found)
         else:
-            self._console.print(line, markup=False, highlight=False)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _move(self, epoch: int, batch: int, state: str) -> None:
         of = f"/{self._plan.epochs}" if self._plan else ""

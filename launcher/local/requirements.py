@@ -12,8 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from launcher import processes
@@ -22,13 +21,10 @@ from launcher.home import cache_directory
 
 DEADLINE = 600.0  # seconds
 _CONSTRAINTS = "numpy<2\n"  # mxnet 1.9.1 is built against numpy 1
-_POLL = 0.1  # seconds
 _LAYER = "over_parent.pth"
 
 
-def install(
-    requirements: Path, log: Path, *, deadline: float = DEADLINE, stopped: Callable[[], bool] = lambda: False
-) -> str:
+def install(requirements: Path, log: Path, *, deadline: float = DEADLINE) -> str:
     """The interpreter that runs scripts with what a requirements file asks for.
 
     It is that of a virtual environment in the cache, which sees all that this one sees: what is installed here
@@ -40,14 +36,14 @@ def install(
         requirements: an existing file; relative paths in it are relative to its directory.
         log: pip's output is appended to it.
         deadline: seconds that pip may take.
-        stopped: asked several times a second; pip is killed when it says True.
 
     Returns:
         A path; this interpreter's own when the file asks for nothing.
 
     Raises:
         UserError: this environment has no pip.
-        JobFailed: pip failed, took too long or was stopped. Nothing of the environment is left.
+        JobFailed: pip failed or took too long. As after any exception, a signal handler's too, nothing of the
+            environment is left, and no process.
         OSError: a file cannot be read, or the cache not be written.
     """
     requirements = requirements.absolute()
@@ -59,11 +55,11 @@ def install(
     python = environment / "bin" / "python"
     if not python.exists():
         environment.unlink(missing_ok=True)  # the link to one whose files, or whose Python, were removed
-        _build(environment, lambda place: _pip_install(place, requirements, log, deadline, stopped))
+        _build(environment, requirements, log, deadline)
     return str(python)
 
 
-def _build(environment: Path, fill: Callable[[Path], None]) -> None:
+def _build(environment: Path, requirements: Path, log: Path, deadline: float) -> None:
     """Makes the environment in a directory of its own, and gives it its name, a link, when it is complete.
 
     It is not made elsewhere and moved: its scripts contain its path.
@@ -78,7 +74,7 @@ def _build(environment: Path, fill: Callable[[Path], None]) -> None:
         # addsitedir also follows the parent's own .pth files, where editable installs are.
         lines = [f"import site; site.addsitedir({path!a})\n" for path in _parent_packages()]
         (packages / _LAYER).write_text("".join(lines), "utf-8")
-        fill(building)
+        _pip_install(building, requirements, log, deadline)
         with contextlib.suppress(FileExistsError):  # another process was quicker with the same
             environment.symlink_to(building.name)
     finally:
@@ -86,9 +82,7 @@ def _build(environment: Path, fill: Callable[[Path], None]) -> None:
             shutil.rmtree(building, ignore_errors=True)
 
 
-def _pip_install(
-    environment: Path, requirements: Path, log: Path, deadline: float, stopped: Callable[[], bool]
-) -> None:
+def _pip_install(environment: Path, requirements: Path, log: Path, deadline: float) -> None:
     constraints = environment / "constraints.txt"
     constraints.write_text(_CONSTRAINTS, "utf-8")
     # The parent's pip, run by the environment's Python: it installs there and sees what both hold.
@@ -107,25 +101,18 @@ def _pip_install(
             preexec_fn=lambda: processes.die_with_parent(signal.SIGKILL),  # noqa: PLW1509
         )
         try:
-            _wait(pip, deadline, stopped)
-        except BaseException:
+            pip.wait(deadline)
+        except BaseException as error:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pip.pid, signal.SIGKILL)  # with the builds it started
             pip.wait()
-            raise
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            raise JobFailed(
+                f"pip took more than {deadline:g} s for {requirements.name} and was stopped; its output is in {log}"
+            ) from None
     if pip.returncode:
         raise JobFailed(f"pip cannot install {requirements.name}: {_cause(log, start)}; its output is in {log}")
-
-
-def _wait(pip: subprocess.Popen[bytes], deadline: float, stopped: Callable[[], bool]) -> None:
-    until = time.monotonic() + deadline
-    while pip.poll() is None:
-        if stopped():
-            raise JobFailed("stopped while pip installed the requirements")
-        if time.monotonic() > until:
-            raise JobFailed(f"pip took more than {deadline:g} s to install the requirements and was stopped")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            pip.wait(_POLL)
 
 
 def _cause(log: Path, start: int) -> str:

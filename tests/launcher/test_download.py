@@ -5,7 +5,6 @@ import stat
 import zipfile
 
 import pytest
-from mirror import Mirror
 
 from launcher import download
 from launcher.errors import JobFailed
@@ -14,22 +13,14 @@ CONTENT = random.Random(0).randbytes(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture
+def mirror(start_mirror):
+    return start_mirror({"/file": CONTENT})
 
 
 @pytest.fixture
-def mirror():
-    with Mirror({"/file": CONTENT}) as mirror:
-        yield mirror
-
-
-@pytest.fixture
-def other_mirror():
-    with Mirror({"/file": CONTENT}) as mirror:
-        yield mirror
+def other_mirror(start_mirror):
+    return start_mirror({"/file": CONTENT})
 
 
 def fetch(path, *mirrors, report=lambda _: None):
@@ -148,7 +139,7 @@ def test_the_next_mirror_is_tried_when_nobody_listens(tmp_path, mirror):
 
 
 def test_the_next_mirror_is_tried_when_one_falls_silent(tmp_path, mirror, other_mirror, monkeypatch):
-    monkeypatch.setattr(download, "SOCKET_TIMEOUT", 1)
+    monkeypatch.setattr(download, "SOCKET_TIMEOUT", 2)
     mirror.faults = ["silent"]
     fetch(tmp_path / "file", mirror, other_mirror)
     assert_whole(tmp_path / "file")

@@ -3,6 +3,7 @@
 Python imports this module at its start wherever this directory is on PYTHONPATH.
 """
 
+import os
 import sys
 
 # Removed in numpy 1.24, and deprecated from 1.20 on; mxnet 1.9.1 itself says numpy.bool.
@@ -55,8 +56,8 @@ def _restore(numpy):
 
 def _run_shadowed():
     """Runs the sitecustomize that Python would have found without this directory."""
-    here = __file__.rpartition("/")[0]
-    spec = _find_spec(__name__, [entry for entry in sys.path if entry.rstrip("/") != here])
+    here = os.path.realpath(os.path.dirname(__file__))  # another name of this directory may be on the path too
+    spec = _find_spec(__name__, [entry for entry in sys.path if os.path.realpath(entry) != here])
     if spec is None or not hasattr(spec.loader, "exec_module"):
         return
     from importlib.util import module_from_spec  # costs milliseconds, and is seldom needed

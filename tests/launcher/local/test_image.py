@@ -96,6 +96,12 @@ def test_a_sitecustomize_that_is_shadowed_still_runs(tmp_path: Path) -> None:
     assert _run(code, tmp_path) == f"{tmp_path}/sitecustomize.py 42 <class 'bool'>\n"
 
 
+def test_a_second_name_of_the_image_on_the_path_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(IMAGE)
+    done = _python("import numpy; print(numpy.bool)", tmp_path / "link")
+    assert (done.stdout, done.stderr) == ("<class 'bool'>\n", "")
+
+
 def test_a_shadowed_sitecustomize_that_fails_stops_nothing_and_is_told(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("1 / 0\n")
     done = _python("import numpy; print(numpy.bool)", tmp_path)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,15 +179,30 @@ def test_pip_is_stopped_at_the_deadline(
     assert list(environments.iterdir()) == []
 
 
-def test_pip_is_stopped_with_the_job(source: Path, log: Path, environments: Path, silent_index: socket.socket) -> None:
+class _StoppedError(Exception):
+    pass
+
+
+def test_pip_is_stopped_when_a_signal_handler_raises(
+    source: Path, log: Path, environments: Path, silent_index: socket.socket
+) -> None:
     seen: list[int] = []
 
-    def stopped() -> bool:
+    def stop(*_: object) -> None:
         seen.extend(_pips(environments))
-        return bool(select.select([silent_index], [], [], 0)[0])
+        raise _StoppedError
 
-    with pytest.raises(JobFailed, match="stopped"):
-        requirements.install(_file(source, "tiny\n"), log, deadline=60, stopped=stopped)
+    def signal_when_pip_waits() -> None:
+        select.select([silent_index], [], [], 60)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    previous = signal.signal(signal.SIGUSR1, stop)
+    try:
+        threading.Thread(target=signal_when_pip_waits).start()
+        with pytest.raises(_StoppedError):
+            requirements.install(_file(source, "tiny\n"), log, deadline=120)
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
     assert seen
     assert _pips(environments) == []
     assert list(environments.iterdir()) == []

@@ -1,15 +1,29 @@
-"""A mirror of files on this machine that fails on demand, and remembers what it was asked for and what it sent."""
+"""Mirrors to download from, on this machine."""
 
 import threading
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+@pytest.fixture
+def start_mirror(monkeypatch):
+    """`start_mirror(content)`: a running Mirror of bytes by path, without a proxy in between."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with ExitStack() as stack:
+        yield lambda content: stack.enter_context(Mirror(content))
 
 
 class Mirror(ThreadingHTTPServer):
-    """Serves `content`, bytes by path. The next requests go wrong as `faults` says, one word each; the rest go well.
+    """Serves `content`, bytes by path, and remembers what it was asked for and what it sent.
+
+    The next requests go wrong as `faults` says, one word each; the rest go well.
 
     missing: status 404; broken: 503; page: a short page with the status 200; truncated: half of it, then the end;
     corrupted: another last byte; whole: all of it though a part was asked for; other-part: another part than asked for;
-    silent: half of it, then nothing; dripping: a byte now and then; slow: a pause in the middle.
+    silent: half of it, then nothing for long; dripping: a byte now and then; slow: a pause in the middle.
     """
 
     daemon_threads = True
@@ -57,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         if fault == "other-part":
-            begin -= 1
+            content, begin = content[:-1], begin - 1
         if fault == "corrupted":
             content = content[:-1] + bytes([content[-1] ^ 1])
         self._answer(206 if begin else 200, content[begin:], begin, fault)
@@ -72,8 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._write(body[:half])
         if fault == "truncated":
             return
-        if fault == "silent":
-            self.server.closing.wait(60)
+        if fault == "silent" and self.server.closing.wait(20):
             return
         if fault == "slow":
             self.server.closing.wait(0.2)
@@ -86,11 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(body[half:])
 
     def _write(self, data):
-        try:
+        self.server.sent += len(data)  # before the client can have it, and look
+        with suppress(ConnectionError):  # the client has given up
             self.wfile.write(data)
-        except ConnectionError:  # the client has given up
-            return
-        self.server.sent += len(data)
 
     def log_message(self, *arguments):
         pass

@@ -1,0 +1,92 @@
+"""The entry points, importable here as beside each other in a container, and run in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Mapping, NamedTuple
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ENTRY_POINTS = HERE.parents[1] / "entry_points"
+sys.path[:0] = [str(ENTRY_POINTS), str(HERE)]
+
+# mxnet and gluon_job set variables for their own process; what other tests start from this one must not inherit them.
+_environment = dict(os.environ)
+import digits  # noqa: E402
+import gluon_job.compat  # noqa: E402, F401
+
+os.environ.clear()
+os.environ.update(_environment)
+
+
+class Job(NamedTuple):
+    """A job that has ended: its exit status, what it printed, and its directory with `model` and `output`."""
+
+    status: int
+    out: str
+    err: str
+    directory: Path
+
+    @property
+    def model_dir(self) -> Path:
+        return self.directory / "model"
+
+    @property
+    def failure(self) -> str:
+        """The content of the failure file, or nothing where there is none."""
+        path = self.directory / "output" / "failure"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _run_job(
+    directory: Path,
+    script: Path,
+    hyperparameters: Mapping[str, Any],
+    channels: Mapping[str, Path],
+    python: str = sys.executable,
+    variables: Mapping[str, str] = {},
+) -> Job:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SM_", "OMP_", "PYTEST_"))}
+    described = {
+        "SM_HPS": json.dumps(hyperparameters),
+        "SM_CHANNELS": json.dumps(sorted(channels)),
+        **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in channels.items()},
+        "SM_MODEL_DIR": str(directory / "model"),
+        "SM_OUTPUT_DIR": str(directory / "output"),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    ended = subprocess.run(
+        [python, str(script)],
+        cwd=directory,
+        env={**inherited, "PYTHONPATH": str(ENTRY_POINTS), "PYTHONDONTWRITEBYTECODE": "1", **described, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Job(ended.returncode, ended.stdout, ended.stderr, directory)
+
+
+@pytest.fixture(scope="session")
+def run_job() -> Callable[..., Job]:
+    """Runs a script as SageMaker does and waits for its end: `run_job(directory, script, hyperparameters, channels)`.
+
+    `python` is another interpreter, `variables` are added to its environment or replace what is there.
+    """
+    return _run_job
+
+
+@pytest.fixture(scope="session")
+def entry_points() -> Path:
+    """The directory of the scripts."""
+    return ENTRY_POINTS
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A channel of 60 training and 20 test images."""
+    return digits.write(tmp_path_factory.mktemp("mnist"))
