@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +39,11 @@ def job(
         UserError: something is not there or not valid.
     """
     if word.endswith((".yaml", ".yml")):
+        if source_dir:
+            raise UserError(f"--source-dir {source_dir}: a job file has a source_dir of its own, put it into {word}")
         made = jobfile.read(Path(word))
     else:
-        directory = source_dir.expanduser().resolve() if source_dir else None
+        directory = Path(os.path.expanduser(source_dir)).resolve() if source_dir else None
         made = TrainingJob(library.find_script(word, directory), directory)
     given = _channels(data_word, channels)
     if not given and not made.channels and made.script in library.built_in().values():
@@ -50,7 +53,7 @@ def job(
         hyperparameters={**made.hyperparameters, **_hyperparameters(parameters)},
         channels={**made.channels, **given},
         name=name or made.name,
-        max_run=max_run or made.max_run,
+        max_run=made.max_run if max_run is None else max_run,
     )
 
 
@@ -77,7 +80,7 @@ def _channels(data_word: str | None, channels: Iterable[str]) -> dict[str, Chann
         if not name or not equals or not place:
             raise UserError(f"--channel {text}: expected name=directory")
         directory, _, sharded = place.rpartition(":")
-        if sharded == "sharded":
+        if directory and sharded == "sharded":
             made[name] = Channel(data.resolve(directory), "ShardedByS3Key")
         else:
             made[name] = Channel(data.resolve(place))

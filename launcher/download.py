@@ -140,7 +140,7 @@ def _open(url: str, part: Path, offset: int) -> http.client.HTTPResponse:
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            part.unlink()  # more has arrived than this mirror has: begin anew
+            part.unlink(missing_ok=True)  # more has arrived than this mirror has: begin anew
         raise _MirrorFailed(f"HTTP status {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _MirrorFailed(_describe(error)) from None

@@ -41,7 +41,7 @@ def parse(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
         tree = yaml.compose(text, yaml.SafeLoader)
-        content = yaml.load(text, _with_numbers_of_json(yaml.SafeLoader))
+        content = yaml.load(text, _with_numbers_of_json(yaml.SafeLoader))  # noqa: S506 - it is a safe loader
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the job file {path}: {error}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is in no calendar
@@ -80,7 +80,7 @@ def to_yaml(job: TrainingJob) -> str:
 
 def _with_numbers_of_json(kind: Any) -> Any:
     """A YAML loader or dumper to which `1e-3` is a number, as in JSON; to YAML 1.1 it is a string."""
-    made = type(kind.__name__, (kind,), {})
+    made: Any = type(kind.__name__, (kind,), {})
     made.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT_ONLY, list("-+0123456789"))
     return made
 

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import shutil
 from pathlib import Path
 
-from launcher import library
+from launcher import home, library
 from launcher.errors import UserError
 from launcher.job import TrainingJob
 
 OWN_MAIN, OLDER = "own main", "older"
 _WRAPPER = "glaunch_main.py"
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".ipynb_checkpoints", ".venv", ".DS_Store")
+_LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".ipynb_checkpoints", ".venv", ".DS_Store")
 
 
 def kind(script: Path) -> str:
     """How a script runs: `OWN_MAIN` as a program, as in today's containers, whatever functions it defines;
-    `OLDER` if it only defines `train()` (and perhaps `save()`) for the container to call.
+    `OLDER` if it only defines `train()` (and perhaps `save()`) for the container to call, and does not itself.
 
     Raises:
         UserError: it cannot be read or parsed, or running it would do nothing.
     """
     try:
-        tree = ast.parse(script.read_bytes(), str(script))
+        body = ast.parse(importlib.util.decode_source(script.read_bytes()), str(script)).body
     except OSError as error:
         raise UserError(f"cannot read the script {script}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{script}, line {line}: byte 0x{error.object[error.start]:02x} is not {error.encoding}") from None
     except (SyntaxError, ValueError) as error:
-        place = f", line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else f": {error}"
-        raise UserError(f"{script}{place}") from None
-    if any(_is_main_guard(statement) for statement in tree.body):
+        line = getattr(error, "lineno", None)
+        raise UserError(f"{script}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}") from None
+    if any(_is_main_guard(statement) or _starts(statement) for statement in body):
         return OWN_MAIN
-    if any(isinstance(statement, ast.FunctionDef) and statement.name == "train" for statement in tree.body):
+    if any(isinstance(statement, ast.FunctionDef) and statement.name == "train" for statement in body):
         return OLDER
-    if any(_acts(statement) for statement in tree.body):
+    if any(_acts(statement) for statement in body):
         return OWN_MAIN
     raise UserError(f"{script} defines no train() and runs nothing: see `glaunch run --help` for what a script needs")
 
@@ -44,51 +48,80 @@ def stage(job: TrainingJob, directory: Path) -> str:
     `gluon_job` travels with a script that uses it. A script of the older kind gets the small main that it lacks.
 
     Raises:
-        UserError: as `kind`; OSError when the disk is full.
+        UserError: as `kind`, or the source directory holds what cannot be copied.
+        OSError: the disk is full.
     """
     script_kind = kind(job.script)
     if job.source_dir is None:
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(job.script, directory)
     else:
-        shutil.copytree(job.source_dir, directory, ignore=_LEFT_OUT, dirs_exist_ok=True)
+        _copy(job.source_dir, directory)
     program = job.program
     if script_kind == OLDER:
         program = _WRAPPER
-        module = job.program[: -len(".py")].replace("/", ".")
-        (directory / program).write_text(_MAIN.format(module=module), "utf-8")
+        (directory / program).write_text(_MAIN.format(program=job.program, name=job.script.stem), "utf-8")
     if not (directory / "gluon_job").exists() and _uses_gluon_job(directory):
-        shutil.copytree(library.directory() / "gluon_job", directory / "gluon_job", ignore=_LEFT_OUT)
+        _copy(library.directory() / "gluon_job", directory / "gluon_job")
     return program
 
 
+def _copy(source: Path, target: Path) -> None:
+    runs = home.runs_directory().resolve()  # a copy inside its own source would never end
+
+    def left_out(directory: str, names: list[str]) -> set[str]:
+        return _LITTER(directory, names) | {name for name in names if Path(directory, name) == runs}
+
+    try:
+        shutil.copytree(source, target, ignore=left_out, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as error:
+        path, _, reason = error.args[0][0]
+        raise UserError(f"cannot copy {path}: {reason}") from None
+
+
 def _uses_gluon_job(directory: Path) -> bool:
-    return any(b"gluon_job" in path.read_bytes() for path in directory.rglob("*.py"))
+    return any(b"gluon_job" in path.read_bytes() for path in directory.rglob("*.py") if path.is_file())
 
 
-_MAIN = '''"""Calls train() and save() of {module}, as SageMaker's containers did up to MXNet 1.3."""
+_MAIN = '''"""Calls train() and save() of a script, as SageMaker's containers did up to MXNet 1.3."""
 
-import importlib
+import importlib.util
+import os
+import sys
 
 from gluon_job import contract
 
 if __name__ == "__main__":
-    script = importlib.import_module("{module}")
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), {program!r})
+    sys.path.insert(0, os.path.dirname(program))
+    spec = importlib.util.spec_from_file_location({name!r}, program)
+    script = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
     contract.main(script.train, getattr(script, "save", None))
 '''
 
 
 def _is_main_guard(statement: ast.stmt) -> bool:
-    if not isinstance(statement, ast.If) or not isinstance(statement.test, ast.Compare):
+    if not isinstance(statement, ast.If):
         return False
-    sides = [statement.test.left, *statement.test.comparators]
-    names = [side.id for side in sides if isinstance(side, ast.Name)]
-    values = [side.value for side in sides if isinstance(side, ast.Constant)]
+    parts = list(ast.walk(statement.test))
+    names = [part.id for part in parts if isinstance(part, ast.Name)]
+    values = [part.value for part in parts if isinstance(part, ast.Constant)]
     return "__name__" in names and "__main__" in values
+
+
+def _starts(statement: ast.stmt) -> bool:
+    """Whether a top-level statement calls train() or main()."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    called = [part.func for part in ast.walk(statement) if isinstance(part, ast.Call)]
+    return any(isinstance(function, ast.Name) and function.id in ("train", "main") for function in called)
 
 
 def _acts(statement: ast.stmt) -> bool:
     """Whether a top-level statement does more than define or import something."""
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)  # a docstring
-    return isinstance(statement, (ast.For, ast.While, ast.With, ast.If))
+    if isinstance(statement, (ast.If, ast.Try)):
+        return any(_acts(inner) for inner in [*statement.body, *statement.orelse])
+    return isinstance(statement, (ast.For, ast.While, ast.With))

@@ -96,13 +96,13 @@ def main(train: Callable[..., Any], save: Optional[Callable[[Any, str], None]] =
     except InputError as error:
         _fail(environment, f"InputError: {error}", "")
     except Exception:
-        lines = traceback.format_exc()
-        _fail(environment, lines.strip().splitlines()[-1], lines)
+        lines = traceback.format_exc().strip()
+        _fail(environment, lines.splitlines()[-1], lines)
 
 
 def _fail(environment: Optional[Environment], reason: str, details: str) -> None:
     # SageMaker shows the first 1,024 characters of the failure file: the reason comes first.
-    report = f"{reason}\n\n{details}" if details else reason + "\n"
+    report = f"{reason}\n\n{details}\n" if details else f"{reason}\n"
     print(details or reason, file=sys.stderr, flush=True)
     if environment is not None:
         os.makedirs(environment.output_dir, exist_ok=True)

@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,9 @@ import pytest
 from launcher import processes
 from launcher.errors import JobFailed
 from launcher.local import requirements
+
+
+Wheel = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
@@ -43,24 +45,6 @@ def environments(home: Path) -> Path:
     return home / "cache" / "environments"
 
 
-def _wheel(directory: Path, name: str, version: str = "1.0", requires: str = "", script: bool = False) -> str:
-    """A wheel of one module that knows its version; returns the line that requires it."""
-    file = f"{name}-{version}-py3-none-any.whl"
-    info = f"{name}-{version}.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    content = {
-        f"{name}.py": f"version = {version!r}\ndef main(): print(version)\n",
-        f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n" if script else "",
-        f"{info}/RECORD": "",
-    }
-    with zipfile.ZipFile(directory / file, "w") as wheel:
-        for path, text in content.items():
-            wheel.writestr(path, text)
-    return f"./{file}\n"
-
-
 def _file(source: Path, *lines: str) -> Path:
     (source / "requirements.txt").write_text("".join(lines))
     return source / "requirements.txt"
@@ -72,9 +56,9 @@ def _python(python: str, code: str) -> str:
     ).stdout.strip()
 
 
-def test_a_missing_package_becomes_importable_beside_those_of_the_parent(source: Path, log: Path) -> None:
+def test_a_missing_package_becomes_importable_beside_those_of_the_parent(source: Path, log: Path, wheel: Wheel) -> None:
     # Offline, this installs only because the parent's numpy is seen.
-    python = requirements.install(_file(source, _wheel(source, "tiny", requires="numpy>=1.20")), log)
+    python = requirements.install(_file(source, wheel(source, "tiny", requires="numpy>=1.20")), log)
     told = _python(python, "import tiny, numpy, sys; print(tiny.version, numpy.__version__, sys.executable)")
     assert told == f"1.0 {importlib.metadata.version('numpy')} {python}"
     assert "Requirement already satisfied: numpy" in log.read_text()
@@ -82,15 +66,15 @@ def test_a_missing_package_becomes_importable_beside_those_of_the_parent(source:
         importlib.metadata.version("tiny")
 
 
-def test_another_version_hides_the_parents_which_stays(source: Path, log: Path) -> None:
+def test_another_version_hides_the_parents_which_stays(source: Path, log: Path, wheel: Wheel) -> None:
     before = importlib.metadata.version("iniconfig")
-    python = requirements.install(_file(source, _wheel(source, "iniconfig", "999")), log)
+    python = requirements.install(_file(source, wheel(source, "iniconfig", "999")), log)
     assert _python(python, "import iniconfig; print(iniconfig.version)") == "999"
     assert _python(sys.executable, "import importlib.metadata as m; print(m.version('iniconfig'))") == before
 
 
-def test_the_commands_of_a_package_work(source: Path, log: Path) -> None:
-    python = requirements.install(_file(source, _wheel(source, "tiny", script=True)), log)
+def test_the_commands_of_a_package_work(source: Path, log: Path, wheel: Wheel) -> None:
+    python = requirements.install(_file(source, wheel(source, "tiny", script=True)), log)
     command = [str(Path(python).parent / "tiny")]
     assert subprocess.check_output(command, text=True, timeout=60) == "1.0\n"
 
@@ -102,32 +86,38 @@ def test_what_the_parent_has_already_is_not_installed_again(source: Path, log: P
     )
 
 
-def test_the_second_time_pip_does_not_run(source: Path, log: Path, tmp_path: Path) -> None:
-    file = _file(source, _wheel(source, "tiny"))
+def test_the_second_time_pip_does_not_run(source: Path, log: Path, wheel: Wheel, tmp_path: Path) -> None:
+    file = _file(source, wheel(source, "tiny"))
     first = requirements.install(file, log)
     assert requirements.install(file, tmp_path / "other log") == first
     assert not (tmp_path / "other log").exists()
 
 
-def test_the_same_file_in_another_place_is_the_same_environment(source: Path, log: Path, tmp_path: Path) -> None:
-    first = requirements.install(_file(source, _wheel(source, "tiny")), log)
+def test_the_same_file_in_another_place_is_the_same_environment(
+    source: Path, log: Path, wheel: Wheel, tmp_path: Path
+) -> None:
+    first = requirements.install(_file(source, wheel(source, "tiny")), log)
     copy = tmp_path / "copy"
     source.rename(copy)
     assert requirements.install(copy / "requirements.txt", tmp_path / "other log") == first
     assert not (tmp_path / "other log").exists()
 
 
-def test_a_change_of_the_file_or_of_what_it_names_makes_another_environment(source: Path, log: Path) -> None:
-    (source / "base.txt").write_text(_wheel(source, "tiny"))
+def test_a_change_of_the_file_or_of_what_it_names_makes_another_environment(
+    source: Path, log: Path, wheel: Wheel
+) -> None:
+    (source / "base.txt").write_text(wheel(source, "tiny"))
     file = _file(source, "-r base.txt\n")
     first = requirements.install(file, log)
-    (source / "base.txt").write_text(_wheel(source, "tiny", "2.0"))
+    (source / "base.txt").write_text(wheel(source, "tiny", "2.0"))
     second = requirements.install(file, log)
     assert [_python(python, "import tiny; print(tiny.version)") for python in (first, second)] == ["1.0", "2.0"]
 
 
-def test_an_environment_whose_files_were_removed_is_made_again(source: Path, log: Path, environments: Path) -> None:
-    file = _file(source, _wheel(source, "tiny"))
+def test_an_environment_whose_files_were_removed_is_made_again(
+    source: Path, log: Path, wheel: Wheel, environments: Path
+) -> None:
+    file = _file(source, wheel(source, "tiny"))
     requirements.install(file, log)
     for directory in environments.iterdir():
         if not directory.is_symlink():
@@ -142,16 +132,18 @@ def test_a_file_that_asks_for_nothing_costs_nothing(source: Path, log: Path, hom
     assert not log.exists()
 
 
-def test_a_failure_tells_pips_reason_and_leaves_nothing(source: Path, log: Path, environments: Path) -> None:
-    file = _file(source, _wheel(source, "tiny"), "no-such-package-as-this==1.0\n")
+def test_a_failure_tells_pips_reason_and_leaves_nothing(
+    source: Path, log: Path, wheel: Wheel, environments: Path
+) -> None:
+    file = _file(source, wheel(source, "tiny"), "no-such-package-as-this==1.0\n")
     with pytest.raises(JobFailed, match=f"No matching distribution found for no-such-package-as-this.*{log}"):
         requirements.install(file, log)
     assert list(environments.iterdir()) == []
 
 
-def test_a_numpy_that_mxnet_cannot_use_is_refused(source: Path, log: Path, environments: Path) -> None:
+def test_a_numpy_that_mxnet_cannot_use_is_refused(source: Path, log: Path, wheel: Wheel, environments: Path) -> None:
     with pytest.raises(JobFailed, match="numpy"):
-        requirements.install(_file(source, _wheel(source, "numpy", "2.0.0")), log)
+        requirements.install(_file(source, wheel(source, "numpy", "2.0.0")), log)
     assert "numpy<2" in log.read_text()
     assert list(environments.iterdir()) == []
 
@@ -208,8 +200,8 @@ def test_pip_is_stopped_when_a_signal_handler_raises(
     assert list(environments.iterdir()) == []
 
 
-def test_two_at_once_end_with_one_environment(source: Path, log: Path, environments: Path) -> None:
-    file = _file(source, _wheel(source, "tiny"))
+def test_two_at_once_end_with_one_environment(source: Path, log: Path, wheel: Wheel, environments: Path) -> None:
+    file = _file(source, wheel(source, "tiny"))
     code = "import sys; from pathlib import Path; from launcher.local import requirements\n"
     code += f"print(requirements.install(Path({str(file)!r}), Path({str(log)!r} + sys.argv[1])))"
     both = [
@@ -223,8 +215,8 @@ def test_two_at_once_end_with_one_environment(source: Path, log: Path, environme
 
 
 def test_the_users_pip_settings_do_not_lead_out_of_the_environment(
-    source: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, log: Path, wheel: Wheel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_USER", "1")
-    python = requirements.install(_file(source, _wheel(source, "tiny")), log)
+    python = requirements.install(_file(source, wheel(source, "tiny")), log)
     assert _python(python, "import tiny; print(tiny.__file__)").startswith(str(Path(python).parents[1]))
