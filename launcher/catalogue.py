@@ -121,10 +121,7 @@ CATALOGUE = {
             name="movielens-100k",
             description="film ratings: 100,000 of 1,682 films by 943 users",
             license="GroupLens: for research, to be cited, neither redistributed nor used commercially",
-            mirrors=(
-                "https://files.grouplens.org/datasets/movielens/",
-                "https://raw.githubusercontent.com/rudrasingh21/Data-ML-100k-/f74a79d7debb00d39a8b757876b6b2038d52825c/",
-            ),
+            mirrors=("https://files.grouplens.org/datasets/movielens/",),  # the licence allows no other
             files=(
                 RemoteFile(
                     "ml-100k.zip",

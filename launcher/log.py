@@ -41,12 +41,11 @@ class LogWriter:
 
     def close(self) -> None:
         """Writes what was kept of the end, and says how much is missing before it."""
-        if self._dropped:
-            self._file.write(f"\n[glaunch] {self._dropped:,} bytes of output are left out here\n".encode())
-        for chunk in self._kept:
-            self._file.write(chunk)
-        self._kept.clear()
-        self._file.close()
+        with self._file:
+            if self._dropped:
+                self._file.write(f"\n[glaunch] {self._dropped:,} bytes of output are left out here\n".encode())
+            for chunk in self._kept:
+                self._file.write(chunk)
 
 
 def follow(path: Path, is_over: Callable[[], bool], poll: float = 0.05) -> Iterator[str]:

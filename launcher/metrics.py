@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_NUMBER = r"([0-9.eE+-]+|nan|inf)"
+_NUMBER = r"([+-]?(?:[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?|nan|inf))"
 
 # Name and regular expression with one group, the value: the form of SageMaker's MetricDefinitions. Our own scripts
 # print `[Epoch 3] Validation: accuracy=0.97`; MXNet's Module prints `Epoch[3] Validation-accuracy=0.97`.
@@ -31,7 +31,7 @@ class Metric(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where an epoch is: `batch` counts from 0 within `epoch`; `accuracy` is of the epoch so far."""
+    """Where an epoch is: `batch` batches of `epoch` are done; `accuracy` is of the epoch so far."""
 
     epoch: int
     batch: int

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -32,7 +33,8 @@ def is_alive(pid: int, started: int) -> bool:
 
 def end(pid: int, started: int, deadline: float) -> None:
     """Asks a process to end with SIGTERM; kills it after `deadline` seconds. Returns when it is gone."""
-    _signal(pid, signal.SIGTERM)
+    if is_alive(pid, started):
+        _signal(pid, signal.SIGTERM)
     if not _wait(pid, started, deadline):
         _signal(pid, signal.SIGKILL)
         _wait(pid, started, deadline)
@@ -58,11 +60,7 @@ def kill_descendants(deadline: float = 5.0) -> None:
 
     Processes that are started meanwhile are found in the next round; it gives up after `deadline` seconds.
     """
-    until = time.monotonic() + deadline
-    while (below := descendants(os.getpid())) and time.monotonic() < until:
-        for pid in below:
-            _signal(pid, signal.SIGKILL)
-        time.sleep(_POLL)
+    _kill_all(lambda: descendants(os.getpid()), deadline)
 
 
 def reap() -> None:
@@ -72,16 +70,12 @@ def reap() -> None:
             pass
 
 
-def kill_marked(path: str) -> None:
-    """Kills what a dead supervisor left: processes whose SAGEMAKER_BASE_DIR lies in the folder `path`."""
-    marker = f"SAGEMAKER_BASE_DIR={path}/".encode()
-    for pid in _pids():
-        try:
-            variables = (_PROC / str(pid) / "environ").read_bytes()
-        except OSError:
-            continue  # it ended, or belongs to someone else
-        if pid != os.getpid() and any(variable.startswith(marker) for variable in variables.split(b"\0")):
-            _signal(pid, signal.SIGKILL)
+def kill_marked(path: str, deadline: float = 5.0) -> None:
+    """Kills what a dead supervisor left: processes whose SAGEMAKER_BASE_DIR lies in the folder `path`.
+
+    They are gone when it returns, unless that took more than `deadline` seconds.
+    """
+    _kill_all(lambda: _marked(os.fsencode(f"SAGEMAKER_BASE_DIR={path}/")), deadline)
 
 
 def die_with_parent(signal_number: int) -> None:
@@ -92,6 +86,27 @@ def die_with_parent(signal_number: int) -> None:
 def adopt_orphans() -> None:
     """Makes this process the parent of those below it that lose theirs, in place of init."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _kill_all(find: Callable[[], list[int]], deadline: float) -> None:
+    until = time.monotonic() + deadline
+    while (found := find()) and time.monotonic() < until:
+        for pid in found:
+            _signal(pid, signal.SIGKILL)
+        time.sleep(_POLL)
+
+
+def _marked(marker: bytes) -> list[int]:
+    """The other processes with a variable that begins so."""
+    found = []
+    for pid in _pids():
+        try:
+            variables = (_PROC / str(pid) / "environ").read_bytes()
+        except OSError:
+            continue  # it ended, or belongs to someone else
+        if pid != os.getpid() and any(variable.startswith(marker) for variable in variables.split(b"\0")):
+            found.append(pid)
+    return found
 
 
 def _pids() -> list[int]:

@@ -62,8 +62,9 @@ class Status:
 
     @property
     def seconds(self) -> float | None:
-        """How long the scripts ran, or have been running."""
-        return None if self.started is None else (self.ended or time.time()) - self.started
+        """How long the scripts ran, or have been running; None when that is not known."""
+        ended = self.ended if self.is_over else time.time()
+        return None if self.started is None or ended is None else ended - self.started
 
 
 class Run:
@@ -88,15 +89,22 @@ class Run:
         try:
             runs.mkdir(parents=True, exist_ok=True)
             run = cls(_new_folder(runs, job.name))
-            (run.folder / "logs").mkdir()
-            files.write_atomic(run.folder / "job.yaml", jobfile.to_yaml(job))
-            # Until the supervisor has started, this process answers for the run.
-            run.write_status(Status(IN_PROGRESS, time.time(), supervisor=processes.identity(os.getpid())))
+            try:
+                run._fill(job)
+            except BaseException:
+                shutil.rmtree(run.folder)
+                raise
         except OSError as error:
             raise JobFailed(
                 f"cannot write the run folder in {runs}: {error.strerror}; set GLAUNCH_HOME to a directory with room"
             ) from None
         return run
+
+    def _fill(self, job: TrainingJob) -> None:
+        (self.folder / "logs").mkdir()
+        files.write_atomic(self.folder / "job.yaml", jobfile.to_yaml(job))
+        # Until the supervisor has started, this process answers for the run.
+        self.write_status(Status(IN_PROGRESS, time.time(), supervisor=processes.identity(os.getpid())))
 
     @classmethod
     def find(cls, name: str | None = None) -> Run:
@@ -146,7 +154,7 @@ class Run:
                     f"run {self.name} was made by a newer glaunch (format {version}, this one reads {FORMAT}): update"
                 )
             return Status(**content)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"the record of run {self.name} cannot be read ({error}): {path}") from None
 
     def write_status(self, status: Status) -> None:

@@ -27,12 +27,10 @@ def kind(script: Path) -> str:
         body = ast.parse(importlib.util.decode_source(script.read_bytes()), str(script)).body
     except OSError as error:
         raise UserError(f"cannot read the script {script}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{script}, line {line}: byte 0x{error.object[error.start]:02x} is not {error.encoding}") from None
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError) as error:  # ValueError: not in the encoding that it declares
         line = getattr(error, "lineno", None)
-        raise UserError(f"{script}{f', line {line}' if line else ''}: {getattr(error, 'msg', error)}") from None
+        place = f", line {line}" if line else ""
+        raise UserError(f"{script}{place}: {getattr(error, 'msg', error)}") from None
     if any(_is_main_guard(statement) or _starts(statement) for statement in body):
         return OWN_MAIN
     if any(isinstance(statement, ast.FunctionDef) and statement.name == "train" for statement in body):

@@ -19,7 +19,6 @@ from launcher import processes
 from launcher.errors import JobFailed
 from launcher.local import requirements
 
-
 Wheel = Callable[..., str]
 
 
