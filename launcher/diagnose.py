@@ -10,8 +10,14 @@ from typing import Any, NamedTuple
 from launcher.run import Run
 
 _TAIL = 2**18  # bytes of the log that are looked at: a traceback is at the end
-_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)$')
+_LAST_WORDS = 2**9  # bytes of what a program without a traceback says before it ends
+# A syntax error's place is in no function.
+_FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
+# The line before may not have been ended, as that of a progress bar. MXNet puts a traceback of its own into a message.
 _START = "Traceback (most recent call last):"
+_START_LINE = re.compile(rf"(?!\s*[|+]|[\w.]+: Traceback).*{re.escape(_START)}")
+_ONE_LINE = re.compile(r"InputError: |[\w.-]+\.py: error: ")  # gluon_job's and argparse's own
+_SIGNALS = {number.value: number.name for number in signal.Signals}
 
 _HINTS = (
     (r"InputError: ", ""),  # its message says what to do
@@ -23,7 +29,7 @@ _HINTS = (
         ),
     ),
     (
-        r"Shape inconsistent|shape.*(mismatch|incompatible)|Incompatible attr|Check failed: .*shape",
+        r"Shape inconsistent|shape.*(mismatch|incompatible)|Incompatible attr|Check failed: .*shape|broadcast together",
         "two arrays have shapes that do not go together: print the shapes before the line above",
     ),
     (r"FileNotFoundError|No such file", "is the file in the channel? `glaunch show JOB` lists the channels"),
@@ -32,11 +38,14 @@ _HINTS = (
         "is the channel or variable named so? `glaunch show JOB` lists the channels",
     ),
     (r"No space left on device|Errno 28", "the disk is full: `glaunch doctor` shows how much room there is"),
-    (r"MemoryError|bad_alloc|Cannot allocate memory", "out of memory: a smaller batch_size, or fewer data at once"),
+    (
+        r"MemoryError|bad_alloc|Cannot allocate memory|memory ran out",
+        "out of memory: a smaller batch_size, or fewer data at once",
+    ),
     (r"unrecognized arguments", "the script's argparse does not know a hyperparameter: compare the names"),
     (r"loss is not finite|not finite", "the training diverged: a smaller learning_rate"),
     (r"module 'numpy' has no attribute", "the script uses a name that this numpy no longer has"),
-    (r"GPU is not enabled|Compile with USE_CUDA", "this MXNet has no GPU support: use mx.cpu() when num_gpus is 0"),
+    (r"GPU is not enabled|for GPU|USE_CUDA", "this MXNet has no GPU support: use mx.cpu() when num_gpus is 0"),
     (
         r"takes .* positional argument|unexpected keyword argument",
         "train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs) is the form of the contract",
@@ -71,17 +80,17 @@ class Cause(NamedTuple):
 
 def explain(run: Run) -> Cause:
     """The cause of a failed run, from its record, failure file and log."""
-    host = run.hosts[0]
-    reason = run.status.reason
-    trace = _last_traceback(_end_of(run.log(host)))
-    if trace:
-        reason = _reason(trace) or reason
-    return Cause(reason, _users_frame(run, trace), trace, _hint(f"{reason}\n{trace}"))
+    host, status = run.hosts[0], run.status
+    exit_status = status.exit_statuses.get(host, 0)
+    trace = _trace_of(run.log(host), exit_status)
+    reason = _reason(trace) or status.reason
+    said = trace or (_end_of(run.log(host), _LAST_WORDS) if exit_status else "")
+    return Cause(reason, _users_frame(run, trace), trace, _hint(f"{reason}\n{said}"))
 
 
 def failure(log: Path, exit_status: int) -> str:
     """What goes into the failure file of a script that did not write one: the reason first, then the traceback."""
-    trace = _last_traceback(_end_of(log))
+    trace = _trace_of(log, exit_status)
     reason = _reason(trace) or f"the script {_ending(exit_status)}"
     return f"{reason}\n\n{trace}" if trace else f"{reason}\n"
 
@@ -89,26 +98,37 @@ def failure(log: Path, exit_status: int) -> str:
 def _ending(exit_status: int) -> str:
     if exit_status >= 0:
         return f"exited with status {exit_status}"
-    name = signal.Signals(-exit_status).name
+    name = _SIGNALS.get(-exit_status, f"signal {-exit_status}")
     kernel = ": usually the kernel, when memory ran out" if -exit_status == signal.SIGKILL else ""
     return f"was ended by {name}{kernel}"
 
 
-def _end_of(log: Path) -> str:
+def _trace_of(log: Path, exit_status: int) -> str:
+    """The traceback that ended a script. One in the log of a script that ended well, or by a signal, was overcome."""
+    return _last_traceback(_end_of(log, _TAIL)) if exit_status > 0 else ""
+
+
+def _end_of(log: Path, size: int) -> str:
     if not log.exists():
         return ""
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL))
+        file.seek(max(0, log.stat().st_size - size))
         return file.read().decode("utf-8", "replace")
 
 
 def _last_traceback(text: str) -> str:
-    """The last traceback of a text with the exception's message, or the line of an input error."""
+    """The last traceback of a text with the exception's message, or the line of an error that has none."""
     lines = text.splitlines()
-    starts = [number for number, line in enumerate(lines) if line == _START]
-    if not starts:
-        return next((line for line in reversed(lines) if line.startswith("InputError: ")), "")
-    lines = lines[starts[-1] :]
+    start = 0
+    for number, line in enumerate(lines):
+        if _ONE_LINE.match(line):
+            start = number
+        # What an object raises at its end comes often after the exception that counts.
+        elif _START_LINE.fullmatch(line) and not lines[max(0, number - 1)].startswith("Exception ignored "):
+            start = number
+    if not lines or _ONE_LINE.match(lines[start]):
+        return lines[start] if lines else ""
+    lines = [_START, *lines[start + 1 :]]
     error = next((number for number, line in enumerate(lines[1:], 1) if line and not line.startswith(" ")), len(lines))
     end = error + 1
     if error < len(lines) and lines[error].endswith(_START):  # MXNet puts its own stack into the message
@@ -122,7 +142,8 @@ def _reason(trace: str) -> str:
 
 def _users_frame(run: Run, trace: str) -> Frame | None:
     """The last frame in the code that the user gave, rather than in gluon_job or a library."""
-    code = str(run.host(run.hosts[0]) / "code") + "/"
+    code = run.host(run.hosts[0]) / "code"
+    codes = (f"{code}/", f"{code.resolve()}/")  # Python names the program as its directory is really called
     found = None
     lines = trace.splitlines()
     for number, line in enumerate(lines):
@@ -130,12 +151,11 @@ def _users_frame(run: Run, trace: str) -> Frame | None:
         if match is None:
             continue
         # Up to Python 3.8 the program itself has a relative name.
-        inside = match["file"].startswith(code)
-        name = match["file"][len(code) :] if inside else match["file"]
-        own = inside or (name.endswith(".py") and not name.startswith("/"))
+        name = next((match["file"][len(code) :] for code in codes if match["file"].startswith(code)), match["file"])
+        own = name.endswith(".py") and not name.startswith("/")
         if own and not name.startswith(("gluon_job/", "glaunch_main.py")):
             text = lines[number + 1].strip() if number + 1 < len(lines) else ""
-            found = Frame(_original(run.job_content, name), int(match["line"]), match["function"], text)
+            found = Frame(_original(run.job_content, name), int(match["line"]), match["function"] or "<module>", text)
     return found
 
 

@@ -89,17 +89,17 @@ def _threads() -> Check:
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads is None:
         return Check("threads", "ok", "OMP_NUM_THREADS is not set: each script chooses")
-    if not threads.isdigit() or not 1 <= int(threads) <= (os.cpu_count() or 1):
+    if not threads.isdecimal() or not 1 <= int(threads) <= (os.cpu_count() or 1):
         return Check("threads", "note", f"OMP_NUM_THREADS={threads}", "unset it, or give 1 to the number of cores")
     return Check("threads", "ok", f"OMP_NUM_THREADS={threads}: every script uses {threads}")
 
 
 def _room() -> Check:
     runs = home.runs_directory()
-    place = next(path for path in (runs, *runs.parents) if path.exists())
+    place = next(path for path in (runs, *runs.parents) if os.path.exists(path))
     free = shutil.disk_usage(place).free
     found = f"{free / 2**30:.1f} GiB free for {runs}"
-    if not os.access(place, os.W_OK):
+    if not os.path.isdir(place) or not os.access(place, os.W_OK):
         return Check("disk", "bad", f"{place} cannot be written", "set GLAUNCH_HOME to a directory that can")
     if free < _ROOM_NEEDED:
         return Check("disk", "note", found, "`glaunch rm` deletes runs; or set GLAUNCH_HOME to a larger disk")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,30 +21,25 @@ class LogWriter:
         self._file = path.open("ab", buffering=0)
         self._room = head
         self._tail = tail
-        self._kept: deque[bytes] = deque()
-        self._kept_size = self._dropped = 0
+        self._kept = bytearray()
+        self._dropped = 0
 
     def write(self, chunk: bytes) -> None:
         """Adds a chunk, of any size, to the log."""
         if self._room:
             self._file.write(chunk[: self._room])
             chunk, self._room = chunk[self._room :], max(0, self._room - len(chunk))
-        if not chunk:
-            return
-        self._kept.append(chunk)
-        self._kept_size += len(chunk)
-        while self._kept_size - len(self._kept[0]) >= self._tail:
-            oldest = len(self._kept.popleft())
-            self._kept_size -= oldest
-            self._dropped += oldest
+        self._kept += chunk
+        excess = max(0, len(self._kept) - self._tail)
+        del self._kept[:excess]
+        self._dropped += excess
 
     def close(self) -> None:
         """Writes what was kept of the end, and says how much is missing before it."""
         with self._file:
             if self._dropped:
                 self._file.write(f"\n[glaunch] {self._dropped:,} bytes of output are left out here\n".encode())
-            for chunk in self._kept:
-                self._file.write(chunk)
+            self._file.write(self._kept)
 
 
 def follow(path: Path, is_over: Callable[[], bool], poll: float = 0.05) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _POLL = 0.02  # seconds
+_KILL_SECONDS = 5.0  # SIGKILL takes none, but for a process that waits for a device
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -37,7 +38,7 @@ def end(pid: int, started: int, deadline: float) -> None:
         _signal(pid, signal.SIGTERM)
     if not _wait(pid, started, deadline):
         _signal(pid, signal.SIGKILL)
-        _wait(pid, started, deadline)
+        _wait(pid, started, _KILL_SECONDS)
 
 
 def descendants(pid: int) -> list[int]:
@@ -55,7 +56,7 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def kill_descendants(deadline: float = 5.0) -> None:
+def kill_descendants(deadline: float = _KILL_SECONDS) -> None:
     """Kills every process below this one. With `adopt_orphans` that is every process it ever caused.
 
     Processes that are started meanwhile are found in the next round; it gives up after `deadline` seconds.
@@ -70,7 +71,7 @@ def reap() -> None:
             pass
 
 
-def kill_marked(path: str, deadline: float = 5.0) -> None:
+def kill_marked(path: str, deadline: float = _KILL_SECONDS) -> None:
     """Kills what a dead supervisor left: processes whose SAGEMAKER_BASE_DIR lies in the folder `path`.
 
     They are gone when it returns, unless that took more than `deadline` seconds.

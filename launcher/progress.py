@@ -57,12 +57,14 @@ class _View:
         elif isinstance(found, metrics.Metric):
             self._measure(found)
         else:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.out(line, highlight=False)
 
     def _move(self, epoch: int, batch: int, state: str) -> None:
-        of = f"/{self._plan.epochs}" if self._plan else ""
-        done = epoch * self._plan.batches + batch if self._plan else None
-        self._progress.update(self._task, description=f"epoch {epoch + 1}{of}", completed=done, state=state)
+        shown, done = f"epoch {epoch + 1}", None
+        if self._plan:
+            shown = f"epoch {min(epoch + 1, self._plan.epochs)}/{self._plan.epochs}"
+            done = epoch * self._plan.batches + batch
+        self._progress.update(self._task, description=shown, completed=done, state=state)
 
     def _measure(self, metric: metrics.Metric) -> None:
         self._epoch[metric.name] = metric.value
@@ -83,5 +85,5 @@ class _View:
             f"epoch {metric.epoch + 1:>3}  {'  '.join(shown)}  [dim]{metric.value:,.0f} samples/s[/dim]",
             highlight=False,
         )
-        self._move(metric.epoch + 1, 0, shown[0])
+        self._move(metric.epoch + 1, 0, shown[0] if shown else "")
         self._epoch.clear()

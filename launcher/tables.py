@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from launcher import data, diagnose, doctor
 from launcher.errors import UserError
@@ -32,7 +35,7 @@ def run_as_object(run: Run) -> dict[str, Any]:
         "started": status.started,
         "ended": status.ended,
         "seconds": status.seconds,
-        "metrics": dict(status.metrics),
+        "metrics": {name: value if math.isfinite(value) else None for name, value in status.metrics.items()},
         "hosts": {
             host: {"log": str(run.log(host)), "exit_status": status.exit_statuses.get(host)} for host in run.hosts
         },
@@ -54,7 +57,7 @@ def print_runs(runs: list[Run], console: Console) -> None:
         try:
             status = run.status
         except UserError as error:
-            table.add_row(run.name, f"[red]{error}[/red]", "", "", "")
+            table.add_row(run.name, Text(str(error), style="red"), "", "", "")
             continue
         accuracy = status.metrics.get("validation:accuracy")
         table.add_row(
@@ -73,39 +76,40 @@ def print_run(run: Run, console: Console) -> None:
     grid = Table(box=None, show_header=False, pad_edge=False)
     grid.add_column(style="bold")
     grid.add_column(overflow="fold")
-    grid.add_row("run", run.name)
-    grid.add_row("state", _state(status.state) + (f"  {status.reason}" if status.reason else ""))
-    grid.add_row("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)))
-    grid.add_row("took", duration(status.seconds))
-    grid.add_row("script", job["entry_point"])
+
+    def add(title: str, found: str) -> None:
+        grid.add_row(Text(title), Text(found))
+
+    add("run", run.name)
+    grid.add_row("state", Text.assemble((status.state, _COLOURS[status.state]), f"  {status.reason}".rstrip()))
+    add("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)))
+    add("took", duration(status.seconds))
+    add("script", job["entry_point"])
     for name, value in (job.get("hyperparameters") or {}).items():
-        grid.add_row(f"  {name}", json.dumps(value))
+        add(f"  {name}", json.dumps(value))
     for name, channel in (job.get("channels") or {}).items():
-        grid.add_row(f"channel {name}", channel["source"])
+        add(f"channel {name}", channel["source"])
     for name, value in sorted(status.metrics.items()):
-        grid.add_row(name, f"{value:,.0f}" if "per_second" in name else f"{value:.6f}")
+        add(name, f"{value:,.0f}" if "per_second" in name else f"{value:.6f}")
     for host in run.hosts:
         exit_status = status.exit_statuses.get(host)
-        grid.add_row(host, f"{run.log(host)}" + ("" if exit_status is None else f"  (exit status {exit_status})"))
+        add(host, f"{run.log(host)}" + ("" if exit_status is None else f"  (exit status {exit_status})"))
     for title, path in (("model", run.model), ("output", run.output)):
         if path.exists():
-            grid.add_row(title, f"{path}  ({path.stat().st_size / 1024:,.0f} KiB)")
+            add(title, f"{path}  ({path.stat().st_size / 1024:,.0f} KiB)")
     console.print(grid, highlight=False)
 
 
 def print_cause(cause: diagnose.Cause, console: Console) -> None:
     """Why a run failed: the exception, the user's line, what to do, and then the traceback."""
-    console.print(cause.reason, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    console.out(cause.reason, style="bold red", highlight=False)
     if cause.frame:
         frame = cause.frame
-        console.print(
-            f"  {frame.file}:{frame.line}, in {frame.function}", markup=False, highlight=False, soft_wrap=True
-        )
-        console.print(f"    {frame.code}", markup=False, highlight=False)
+        console.out(f"  {frame.file}:{frame.line}, in {frame.function}\n    {frame.code}", highlight=False)
     if cause.hint:
-        console.print(f"hint: {cause.hint}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        console.out(f"hint: {cause.hint}", style="yellow", highlight=False)
     if cause.traceback.count("\n"):
-        console.print("\n" + cause.traceback, style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.out("\n" + cause.traceback, style="dim", highlight=False)
 
 
 def print_data(entries: list[data.Entry], console: Console) -> None:
@@ -114,7 +118,7 @@ def print_data(entries: list[data.Entry], console: Console) -> None:
     for title in ("name", "size", "where", "what"):
         table.add_column(title, justify="right" if title == "size" else "left", no_wrap=title == "name")
     for entry in entries:
-        where = str(entry.path) if entry.path else "[dim]not here[/dim]"
+        where = escape(str(entry.path)) if entry.path else "[dim]not here[/dim]"
         table.add_row(
             entry.name, f"{entry.size / 2**20:.1f} MiB", where, f"{entry.description} [dim]{entry.license}[/dim]"
         )
@@ -125,9 +129,9 @@ def print_checks(checks: list[doctor.Check], console: Console) -> None:
     """A line a check, and below it what to do."""
     marks = {"ok": "[green]ok[/green]  ", "note": "[yellow]note[/yellow]", "bad": "[red]bad[/red] "}
     for check in checks:
-        console.print(f"{marks[check.state]}  [bold]{check.name:<8}[/bold] {check.found}", highlight=False)
+        console.print(f"{marks[check.state]}  [bold]{check.name:<8}[/bold] {escape(check.found)}", highlight=False)
         if check.advice:
-            console.print(f"                [yellow]{check.advice}[/yellow]", highlight=False)
+            console.out(f"{'':16}{check.advice}", style="yellow", highlight=False)
 
 
 def duration(seconds: float | None) -> str:

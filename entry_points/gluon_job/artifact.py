@@ -44,6 +44,9 @@ def save(net: Any, model_dir: str, input_shape: Sequence[int], labels: Sequence[
 def save_any(net: Any, model_dir: str) -> None:
     """Saves what a script without a `save()` returned: a Module, or a hybridized HybridBlock that has been run.
 
+    A HybridBlock does not know the shape of its input: `model-shapes.json`, which AWS's default `model_fn` reads, is
+    written for a Module only.
+
     Raises:
         InputError: it is neither, so that the script must define `save(net, model_dir)`.
     """
@@ -66,9 +69,9 @@ def load(model_dir: str, ctx: Any = None) -> Tuple[Any, Dict[str, Any]]:
     for name in (SYMBOL, PARAMETERS, METADATA):
         if not os.path.exists(os.path.join(model_dir, name)):
             raise InputError(f"{model_dir} has no {name}: it is not a model that this script saved")
-    net = mx.gluon.SymbolBlock.imports(
-        os.path.join(model_dir, SYMBOL), ["data"], os.path.join(model_dir, PARAMETERS), ctx=ctx or mx.cpu()
-    )
+    # As SymbolBlock.imports, which does not know the input's type and warns of it.
+    net = mx.gluon.SymbolBlock(mx.sym.load(os.path.join(model_dir, SYMBOL)), mx.sym.var("data", dtype="float32"))
+    net.collect_params().load(os.path.join(model_dir, PARAMETERS), ctx=ctx or mx.cpu())
     net.hybridize(static_alloc=True, static_shape=True)
     with open(os.path.join(model_dir, METADATA), encoding="utf-8") as file:
         return net, json.load(file)

@@ -84,7 +84,7 @@ def main(train: Callable[..., Any], save: Optional[Callable[[Any, str], None]] =
     """Runs a script's `train()`, then on the first host its `save()`; ends the process with status 1 if one fails.
 
     `train` receives those of `Environment.arguments()` that it declares (all of them, if it takes `**kwargs`).
-    Without a `save`, a Gluon network or a Module is saved in the form AWS's inference container loads.
+    Without a `save`, the net is saved by `artifact.save_any`.
     """
     environment = None
     try:

@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from launcher import processes
 from launcher.log import LogWriter
 
 _CHUNK = 2**16  # bytes
-_LONGEST_LINE = 2**14  # bytes; a longer one is no metric
+_LONGEST_LINE = 2**16  # bytes; a longer one is no metric
 STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; SageMaker gives 120
 
 
@@ -67,12 +67,13 @@ class Supervisor:
             environment: all of its variables.
             directory: where it runs.
             log: the file that what it prints is added to.
-            on_line: called with each line it prints, in another thread.
+            on_line: called with each line it prints, in another thread; of a very long one only with its end.
             max_run: seconds after which it is stopped.
 
         Raises:
-            OSError: the command cannot be started.
+            OSError: the command cannot be started, or the log cannot be opened.
         """
+        writer = LogWriter(log)
         child = subprocess.Popen(
             command,
             env=dict(environment),
@@ -86,7 +87,7 @@ class Supervisor:
         )
         self._running = True
         assert child.stdout is not None
-        pump = _Pump(child.stdout, log, on_line)
+        pump = _Pump(child.stdout, writer, on_line)
         pump.start()
         try:
             self._wait(child, max_run)
@@ -117,30 +118,30 @@ class Supervisor:
 class _Pump(threading.Thread):
     """Moves what a process prints into its log and calls back with each line.
 
-    It goes on reading when the log cannot be written, so that the process never blocks on a full pipe.
+    It goes on reading whatever goes wrong with what it reads, so that the process never blocks on a full pipe.
     """
 
-    def __init__(self, source: IO[bytes], log: Path, on_line: Callable[[str], None]) -> None:
+    def __init__(self, source: IO[bytes], writer: LogWriter, on_line: Callable[[str], None]) -> None:
         super().__init__(daemon=True)
-        self._source, self._log, self._on_line = source, log, on_line
+        self._source, self._writer, self._on_line = source, writer, on_line
         self.error = ""
 
     def run(self) -> None:
-        writer = LogWriter(self._log)
         rest = b""
         while chunk := os.read(self._source.fileno(), _CHUNK):
-            self._try(lambda: writer.write(chunk))
+            self._try(self._writer.write, chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                self._on_line(line.decode("utf-8", "replace"))
-            if len(rest) > _LONGEST_LINE:
-                rest = b""
+                self._try(self._on_line, line.decode("utf-8", "replace"))
+            rest = rest[-_LONGEST_LINE:]
         if rest:
-            self._on_line(rest.decode("utf-8", "replace"))
-        self._try(writer.close)
+            self._try(self._on_line, rest.decode("utf-8", "replace"))
+        self._try(self._writer.close)
 
-    def _try(self, write: Callable[[], None]) -> None:
+    def _try(self, function: Callable[..., None], *arguments: Any) -> None:
         try:
-            write()
+            function(*arguments)
         except OSError as error:
             self.error = f"the log cannot be written: {error.strerror}"
+        except Exception as error:
+            self.error = f"the log cannot be read: {error!r}"

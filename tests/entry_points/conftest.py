@@ -1,11 +1,16 @@
 """The entry points, importable here as beside each other in a container, and run in processes of their own."""
 
+from __future__ import annotations
+
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,10 +21,16 @@ sys.path[:0] = [str(ENTRY_POINTS), str(HERE)]
 # mxnet and gluon_job set variables for their own process; what other tests start from this one must not inherit them.
 _environment = dict(os.environ)
 import digits  # noqa: E402
+
 import gluon_job.compat  # noqa: E402, F401
 
 os.environ.clear()
 os.environ.update(_environment)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leaves out what mxnet's own code is told at every array."""
+    config.addinivalue_line("filterwarnings", "ignore:Please .* `csr_matrix`:DeprecationWarning")
 
 
 class Job(NamedTuple):
@@ -40,12 +51,28 @@ class Job(NamedTuple):
         path = self.directory / "output" / "failure"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
+    def accuracies(self, data: str) -> list[float]:
+        """What was printed after each epoch, of `Training` or `Validation` data."""
+        lines = re.findall(rf"^\[Epoch (\d+)\] {data}: accuracy=([01]\.\d{{6}})$", self.out, re.MULTILINE)
+        assert [int(epoch) for epoch, _ in lines] == list(range(len(lines))), self.out
+        return [float(accuracy) for _, accuracy in lines]
+
+    def served_accuracy(self, script: ModuleType) -> float:
+        """The share of the test images to which the script's endpoint, asked in JSON, gives the right class."""
+        images, labels = digits.draw(20, seed=1)
+        net = script.model_fn(str(self.model_dir))
+        body, kind = script.transform_fn(net, json.dumps(images.tolist()), "application/json", "application/json")
+        assert kind == "application/json"
+        classes = [prediction["class"] for prediction in json.loads(body)["predictions"]]
+        return float((classes == labels).mean())
+
 
 def _run_job(
     directory: Path,
-    script: Path,
+    script: str | Path,
     hyperparameters: Mapping[str, Any],
     channels: Mapping[str, Path],
+    *,
     python: str = sys.executable,
     variables: Mapping[str, str] = {},
 ) -> Job:

@@ -1,16 +1,17 @@
 """A data set in the format of MNIST that a network learns in a moment: each digit is a bar at its own height."""
 
+from __future__ import annotations
+
 import gzip
 import struct
 from pathlib import Path
-from typing import Tuple
 
 import numpy as np
 
 SIZE = 28
 
 
-def draw(count: int, seed: int = 0) -> Tuple[np.ndarray, np.ndarray]:
+def draw(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Images uint8 (count, 28, 28) of the digits 0 to 9 in turn, with some noise, and their labels uint8 (count,)."""
     labels = np.arange(count, dtype=np.uint8) % 10
     images = np.random.RandomState(seed).randint(40, size=(count, SIZE, SIZE)).astype(np.uint8)

@@ -1,10 +1,40 @@
-"""Mirrors to download from, on this machine."""
+"""Mirrors to download from, and runs that have ended already, on this machine."""
 
 import threading
+import time
 from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from launcher.job import TrainingJob
+from launcher.run import COMPLETED, Run, Status
+
+
+@pytest.fixture
+def wait_until():
+    """`wait_until(condition)`: returns when the condition holds, and fails when it never does."""
+
+    def wait(condition, seconds=30):
+        until = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < until, "it did not happen in time"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def recorded(script):
+    """`recorded(log="...", state=FAILED, reason="...")`: a run with that log and record, whose script is tiny."""
+
+    def make(job=None, *, log="", **status):
+        run = Run.create(job or TrainingJob(script("print(1)\n")))
+        run.write_status(Status(**{"state": COMPLETED, "created": 0.0, **status}))
+        run.log("algo-1").write_text(log)
+        return run
+
+    return make
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import os
 import textwrap
 
 import pytest
+
 from gluon_job.compat import mx
 from gluon_job.contract import Environment, main, read_environment
 from gluon_job.errors import InputError
@@ -229,15 +230,9 @@ def test_the_exit_status_a_script_chose_is_kept(run):
     assert not job.failure
 
 
-@pytest.fixture
-def directories(tmp_path, monkeypatch):
-    """A job in this process, where mxnet is loaded already: its model and output directories."""
+def test_without_a_save_a_gluon_net_is_exported(tmp_path, monkeypatch):
     monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
-    monkeypatch.setenv("SM_OUTPUT_DIR", str(tmp_path / "output"))
-    return tmp_path / "model", tmp_path / "output"
 
-
-def test_without_a_save_a_gluon_net_is_saved_for_the_inference_container(directories):
     def train(hosts):
         net = mx.gluon.nn.Dense(2)
         net.initialize()
@@ -246,14 +241,4 @@ def test_without_a_save_a_gluon_net_is_saved_for_the_inference_container(directo
         return net
 
     main(train)
-    assert sorted(path.name for path in directories[0].iterdir()) == ["model-0000.params", "model-symbol.json"]
-
-
-def test_without_a_save_what_cannot_be_saved_asks_for_one(directories, capfd):
-    with pytest.raises(SystemExit) as end:
-        main(lambda hosts: [1, 2])
-    assert end.value.code == 1
-    failure = (directories[1] / "failure").read_text()
-    assert failure.startswith("InputError: train() returned list, which cannot be saved as it is")
-    assert "define save(net, model_dir)" in failure
-    assert capfd.readouterr().err == failure
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model-0000.params", "model-symbol.json"]
