@@ -105,7 +105,7 @@ def _ending(exit_status: int) -> str:
 
 def _trace_of(log: Path, exit_status: int) -> str:
     """The traceback that ended a script. One in the log of a script that ended well, or by a signal, was overcome."""
-    return _last_traceback(_end_of(log, _TAIL)) if exit_status > 0 else ""
+    return _last_error(_end_of(log, _TAIL)) if exit_status > 0 else ""
 
 
 def _end_of(log: Path, size: int) -> str:
@@ -116,24 +116,27 @@ def _end_of(log: Path, size: int) -> str:
         return file.read().decode("utf-8", "replace")
 
 
-def _last_traceback(text: str) -> str:
+def _last_error(text: str) -> str:
     """The last traceback of a text with the exception's message, or the line of an error that has none."""
     lines = text.splitlines()
-    start = 0
-    for number, line in enumerate(lines):
-        if _ONE_LINE.match(line):
-            start = number
-        # What an object raises at its end comes often after the exception that counts.
-        elif _START_LINE.fullmatch(line) and not lines[max(0, number - 1)].startswith("Exception ignored "):
-            start = number
-    if not lines or _ONE_LINE.match(lines[start]):
-        return lines[start] if lines else ""
-    lines = [_START, *lines[start + 1 :]]
+    starts = [number for number in range(len(lines)) if _begins_error(lines, number)]
+    if not starts:
+        return ""
+    lines = lines[starts[-1] :]
+    if not _START_LINE.fullmatch(lines[0]):
+        return lines[0]
     error = next((number for number, line in enumerate(lines[1:], 1) if line and not line.startswith(" ")), len(lines))
     end = error + 1
     if error < len(lines) and lines[error].endswith(_START):  # MXNet puts its own stack into the message
         end = next((number for number in range(end, len(lines)) if not lines[number].startswith(" ")), end) + 1
-    return "\n".join(lines[:end])
+    return "\n".join([_START, *lines[1:end]])
+
+
+def _begins_error(lines: list[str], number: int) -> bool:
+    line, before = lines[number], lines[number - 1] if number else ""
+    if _START_LINE.fullmatch(line):
+        return not before.startswith("Exception ignored ")  # of an object's end, often after the one that counts
+    return bool(_ONE_LINE.match(line)) and not before.startswith("  ")  # there it ends a traceback
 
 
 def _reason(trace: str) -> str:

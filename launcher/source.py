@@ -122,4 +122,4 @@ def _acts(statement: ast.stmt) -> bool:
         return not isinstance(statement.value, ast.Constant)  # a docstring
     if isinstance(statement, (ast.If, ast.Try)):
         return any(_acts(inner) for inner in [*statement.body, *statement.orelse])
-    return isinstance(statement, (ast.For, ast.While, ast.With))
+    return isinstance(statement, (ast.For, ast.While, ast.With, ast.Raise))

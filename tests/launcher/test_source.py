@@ -38,6 +38,7 @@ GUARD = "if __name__ == '__main__':\n    print(1)\n"
         ("with open('a') as file:\n    pass\n", OWN_MAIN),
         ("import sys\ntry:\n    print(1)\nexcept OSError:\n    sys.exit(1)\n", OWN_MAIN),
         ("if True:\n    print(1)\n", OWN_MAIN),
+        ("import helper\nraise SystemExit(helper.run())\n", OWN_MAIN),
         ("def train_it():\n    pass\n\ntrain_it()\n", OWN_MAIN),
         ("class Train:\n    def train(self):\n        pass\n\nTrain().train()\n", OWN_MAIN),
     ],
