@@ -11,12 +11,13 @@ from typing import Any, Dict, Sequence, Tuple
 
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
+from gluon_job.step import SCALE
 
 SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
 SHAPES, METADATA = "model-shapes.json", "model-metadata.json"
 
 
-def save(net: Any, model_dir: str, input_shape: Sequence[int], labels: Sequence[str], scale: float = 1 / 255) -> None:
+def save(net: Any, model_dir: str, input_shape: Sequence[int], labels: Sequence[str], scale: float = SCALE) -> None:
     """Writes the four files of a classifier.
 
     Args:

@@ -97,6 +97,7 @@ def test_a_missing_file_is_named(saved, tmp_path, name):
         artifact.load(str(tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore:Cannot decide type")
 def test_without_a_save_a_hybridized_net_is_exported(tmp_path):
     net = make()
     artifact.save_any(net, str(tmp_path))

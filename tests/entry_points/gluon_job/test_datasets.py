@@ -96,6 +96,11 @@ def test_a_validation_channel_may_use_the_names_of_the_training_files(training, 
     assert_holds(load(training, validation=validation)[1], 40, 0)
 
 
+def test_a_validation_channel_with_both_names_is_read_by_those_of_the_test_files(training, tmp_path):
+    validation = digits.write(tmp_path / "validation", training=40, test=30)
+    assert_holds(load(training, validation=validation)[1], 30, 1)
+
+
 @pytest.mark.parametrize(("channels", "message"), [
     ([], "needs a channel 'training'; the job's channels: none"),
     (["trainning"], r"needs a channel 'training' \(did you mean 'trainning'\?\); the job's channels: 'trainning'"),
