@@ -83,6 +83,7 @@ def _run_argument(function: _F) -> _F:
 @click.option("--data", "data_word", metavar="DIR|NAME", help="The channel `training`: a directory or a data set.")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=DIR", help="Another channel.")
 @click.option("--source-dir", type=click.Path(path_type=Path), help="A directory that travels with the script.")
+@click.option("--hosts", type=click.IntRange(1, 64), help="How many hosts, with MXNet's parameter server.")
 @click.option("--name", help="The base of the run's name.")
 @click.option("--max-run", type=float, metavar="SECONDS", help="Stop the job after that long.")
 @click.option("--detach", is_flag=True, help="Return at once; the job goes on.")
@@ -95,7 +96,7 @@ def run(script: str, detach: bool, as_json: bool, **words: Any) -> int:
 
     \b
     glaunch run mnist_mlp -p epochs=3 -p hidden='[16, 16]'
-    glaunch run mnist_cnn --data fashion-mnist
+    glaunch run mnist_cnn --data fashion-mnist --hosts 2
     glaunch run train.py --source-dir . --channel training=data/
     """
     from launcher import compose, tables
@@ -180,8 +181,8 @@ def logs(run_name: str | None, follow: bool, host: str, as_json: bool) -> None:
     found = Run.find(run_name)
     if host not in found.hosts:
         raise UserError(f"run {found.name} has no host {host!r}: it has {', '.join(found.hosts)}")
-    for line in log.follow(found.log(host), lambda: not follow or found.status.is_over):
-        click.echo(json.dumps({"host": host, "line": line}) if as_json else line)
+    for name, line in log.follow({host: found.log(host)}, lambda: not follow or found.status.is_over):
+        click.echo(json.dumps({"host": name, "line": line}) if as_json else line)
 
 
 @cli.command()

@@ -21,6 +21,7 @@ def job(
     data_word: str | None = None,
     channels: Sequence[str] = (),
     source_dir: Path | None = None,
+    hosts: int | None = None,
     name: str | None = None,
     max_run: float | None = None,
 ) -> TrainingJob:
@@ -32,6 +33,7 @@ def job(
         data_word: a directory or a known data set: the channel `training`.
         channels: `name=directory`, or `name=directory:sharded`.
         source_dir: the directory that travels with a script.
+        hosts: how many.
         name: the base of the run's name.
         max_run: seconds.
 
@@ -52,6 +54,7 @@ def job(
         made,
         hyperparameters={**made.hyperparameters, **_hyperparameters(parameters)},
         channels={**made.channels, **given},
+        hosts=hosts or made.hosts,
         name=name or made.name,
         max_run=made.max_run if max_run is None else max_run,
     )

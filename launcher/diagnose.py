@@ -80,22 +80,24 @@ class Cause(NamedTuple):
 
 def explain(run: Run) -> Cause:
     """The cause of a failed run, from its record, failure file and log."""
-    host, status = run.hosts[0], run.status
+    status = run.status
+    host = status.failed_host or run.hosts[0]
     exit_status = status.exit_statuses.get(host, 0)
     trace = _trace_of(run.log(host), exit_status)
     reason = _reason(trace) or status.reason
     said = trace or (_end_of(run.log(host), _LAST_WORDS) if exit_status else "")
-    return Cause(reason, _users_frame(run, trace), trace, _hint(f"{reason}\n{said}"))
+    return Cause(reason, _users_frame(run, host, trace), trace, _hint(f"{reason}\n{said}"))
 
 
 def failure(log: Path, exit_status: int) -> str:
     """What goes into the failure file of a script that did not write one: the reason first, then the traceback."""
     trace = _trace_of(log, exit_status)
-    reason = _reason(trace) or f"the script {_ending(exit_status)}"
+    reason = _reason(trace) or f"the script {ending(exit_status)}"
     return f"{reason}\n\n{trace}" if trace else f"{reason}\n"
 
 
-def _ending(exit_status: int) -> str:
+def ending(exit_status: int) -> str:
+    """How a process ended, as the end of a sentence that begins with its name."""
     if exit_status >= 0:
         return f"exited with status {exit_status}"
     name = _SIGNALS.get(-exit_status, f"signal {-exit_status}")
@@ -143,9 +145,9 @@ def _reason(trace: str) -> str:
     return trace.splitlines()[-1].strip() if trace else ""
 
 
-def _users_frame(run: Run, trace: str) -> Frame | None:
+def _users_frame(run: Run, host: str, trace: str) -> Frame | None:
     """The last frame in the code that the user gave, rather than in gluon_job or a library."""
-    code = run.host(run.hosts[0]) / "code"
+    code = run.host(host) / "code"
     codes = (f"{code}/", f"{code.resolve()}/")  # Python names the program as its directory is really called
     found = None
     lines = trace.splitlines()

@@ -38,6 +38,26 @@ class Channel:
 
 
 @dataclass(frozen=True)
+class Deadlines:
+    """Seconds after which a job of several hosts that does not move is ended, since on its own it never would be.
+
+    Attributes:
+        start: until a host's first step.
+        stall: between two steps, or with every process only waiting.
+        finish: from the end of the first host to that of the last, and for saving the model.
+    """
+
+    start: float = 300.0
+    stall: float = 600.0
+    finish: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name, seconds in vars(self).items():
+            if not seconds > 0:
+                raise UserError(f"deadlines: {name}: more than 0 seconds, not {seconds}")
+
+
+@dataclass(frozen=True)
 class TrainingJob:
     """What to train, with which values, on which data, on how many hosts.
 
@@ -50,6 +70,7 @@ class TrainingJob:
         name: the base of the run's name; the script's by default.
         environment: variables added to the hosts' environment.
         max_run: seconds after which the job is stopped, or None.
+        deadlines: for hosts that wait for each other.
 
     Raises:
         UserError: a value that SageMaker, or this machine, would refuse.
@@ -63,6 +84,7 @@ class TrainingJob:
     name: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     max_run: float | None = None
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def __post_init__(self) -> None:
         self._check_code()

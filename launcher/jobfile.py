@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from launcher import library
 from launcher.errors import UserError
-from launcher.job import Channel, TrainingJob
+from launcher.job import Channel, Deadlines, TrainingJob
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -73,6 +73,8 @@ def to_yaml(job: TrainingJob) -> str:
         content["environment"] = dict(job.environment)
     if job.max_run is not None:
         content["max_run"] = job.max_run
+    if job.deadlines != Deadlines():
+        content["deadlines"] = vars(job.deadlines)
     dumper = _with_numbers_of_json(yaml.SafeDumper)
     text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
     return text
@@ -98,6 +100,7 @@ def _job(content: dict[str, Any], here: Path) -> TrainingJob:
         name=content.get("name", ""),
         environment=content.get("environment") or {},
         max_run=content.get("max_run"),
+        deadlines=Deadlines(**(content.get("deadlines") or {})),
     )
 
 
@@ -130,20 +133,14 @@ def _unknown_key(error: ValidationError) -> str:
 
 def _line(tree: Any, error: ValidationError) -> int:
     """The line of the key that is wrong, counted from 1."""
-    import yaml
-
-    node, line = tree, 1 if tree is None else tree.start_mark.line + 1
+    node, line = tree, tree.start_mark.line + 1
     path = list(error.absolute_path)
     if error.validator == "additionalProperties":
         path.append(_unknown_key(error))
     for step in path:
-        if isinstance(node, yaml.SequenceNode):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        elif isinstance(node, yaml.MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
-            if str(step) not in pairs:
-                break
-            key, node = pairs[str(step)]
-            line = key.start_mark.line + 1
+        pairs = {key.value: (key, value) for key, value in node.value}
+        if str(step) not in pairs:
+            break
+        key, node = pairs[str(step)]
+        line = key.start_mark.line + 1
     return int(line)

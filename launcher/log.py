@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 HEAD = 50 * 2**20  # bytes kept from the beginning
@@ -42,27 +42,44 @@ class LogWriter:
             self._file.write(self._kept)
 
 
-def follow(path: Path, is_over: Callable[[], bool], poll: float = 0.05) -> Iterator[str]:
-    """The complete lines of a growing file, without their ends.
+class LogReader:
+    """Reads the complete lines of a file that grows, and that may not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._position, self._rest = path, 0, b""
+
+    def lines(self, last: bool = False) -> Iterator[str]:
+        """The lines since the last call, without their ends; after the `last` one also what has no end."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._position)
+                while chunk := file.read(2**20):
+                    self._position += len(chunk)
+                    *lines, self._rest = (self._rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield _text(line)
+        if last and self._rest:
+            yield _text(self._rest)
+
+
+def follow(paths: Mapping[str, Path], is_over: Callable[[], bool], poll: float = 0.05) -> Iterator[tuple[str, str]]:
+    """The lines of growing files, each with the name of its file.
 
     Args:
-        path: the file; it may not exist yet.
-        is_over: asked before each look at the file; the look after it says True is the last.
+        paths: by name.
+        is_over: asked before each look at the files; the look after it says True is the last.
         poll: seconds between two looks.
     """
-    position, rest = 0, b""
+    readers = {name: LogReader(path) for name, path in paths.items()}
     over = False
     while not over:
         over = is_over()
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(position)
-                while chunk := file.read(2**20):
-                    position += len(chunk)
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        yield line.decode("utf-8", "replace").rstrip("\r")
+        for name, reader in readers.items():
+            for line in reader.lines(last=over):
+                yield name, line
         if not over:
             time.sleep(poll)
-    if rest:
-        yield rest.decode("utf-8", "replace")
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r")

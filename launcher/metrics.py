@@ -21,6 +21,9 @@ _EPOCH = re.compile(r"\[Epoch (\d+)\]|Epoch\[(\d+)\]")
 _PROGRESS = re.compile(rf"\[Epoch (\d+) Batch (\d+)\] Training: accuracy={_NUMBER}, {_NUMBER} samples/s")
 _PLAN = re.compile(r"Training on (\d+) samples: (\d+) epochs of (\d+) batches")
 
+_SHARD = re.compile(r"Shard: (\d+) of \d+ samples")
+_DIGEST = re.compile(r"Parameters: digest ([0-9a-f]+)")
+
 
 class Metric(NamedTuple):
     """One measurement: `name` is a key of DEFINITIONS, `epoch` counts from 0."""
@@ -47,10 +50,28 @@ class Plan(NamedTuple):
     batches: int
 
 
-def parse(line: str) -> Metric | Progress | Plan | None:
+class Shard(NamedTuple):
+    """A host's part of the training samples."""
+
+    samples: int
+
+
+class Digest(NamedTuple):
+    """A fingerprint of a host's parameters at the end of training, in hexadecimal."""
+
+    digest: str
+
+
+def parse(line: str) -> Metric | Progress | Plan | Shard | Digest | None:
     """What one line of a log says, or None."""
-    if "poch" not in line:  # most lines of a talkative script
-        return None
+    if match := _SHARD.match(line):
+        return Shard(int(match[1]))
+    if match := _DIGEST.match(line):
+        return Digest(match[1])
+    return _parse_epoch(line) if "poch" in line else None  # most lines of a talkative script have none
+
+
+def _parse_epoch(line: str) -> Metric | Progress | Plan | None:
     if match := _PROGRESS.search(line):
         return Progress(int(match[1]), int(match[2]), float(match[3]), float(match[4]))
     if match := _PLAN.search(line):

@@ -10,7 +10,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -54,6 +54,18 @@ def descendants(pid: int) -> list[int]:
         found += below
         queue += below
     return found
+
+
+def cpu_ticks(pids: Iterable[int]) -> int:
+    """The processor time that processes have used, together, in clock ticks (`SC_CLK_TCK` a second)."""
+    stats = [_stat(pid) for pid in pids]
+    return sum(int(fields[11]) + int(fields[12]) for fields in stats if fields is not None)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped by a signal, and waits for SIGCONT."""
+    fields = _stat(pid)
+    return fields is not None and fields[0] in "Tt"
 
 
 def kill_descendants(deadline: float = _KILL_SECONDS) -> None:

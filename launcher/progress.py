@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 
 def watch(run: Run, is_over: Callable[[], bool], console: Console) -> None:
-    """Shows what a run's first host prints until `is_over()`; the bar is gone when it returns."""
-    lines = log.follow(run.log(run.hosts[0]), is_over)
+    """Shows what a run's hosts print until `is_over()`; the bar is gone when it returns."""
+    hosts = run.hosts
+    lines = log.follow({host: run.log(host) for host in hosts}, is_over)
     if console.is_terminal:
-        _watch_live(lines, console)
+        _watch_live(lines, hosts, console)
     else:
-        for line in lines:
-            print(line, file=console.file, flush=True)
+        for host, line in lines:
+            print(_prefix(host, hosts) + line, file=console.file, flush=True)
 
 
-def _watch_live(lines: Iterable[str], console: Console) -> None:
+def _watch_live(lines: Iterable[tuple[str, str]], hosts: list[str], console: Console) -> None:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -34,8 +35,12 @@ def _watch_live(lines: Iterable[str], console: Console) -> None:
     )
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
         view = _View(progress, progress.add_task("starting", total=None, state=""), console)
-        for line in lines:
-            view.show(line)
+        for host, line in lines:
+            view.show(line, _prefix(host, hosts))
+
+
+def _prefix(host: str, hosts: list[str]) -> str:
+    return f"{host} | " if len(hosts) > 1 else ""
 
 
 class _View:
@@ -46,7 +51,7 @@ class _View:
         self._plan: metrics.Plan | None = None
         self._epoch: dict[str, float] = {}
 
-    def show(self, line: str) -> None:
+    def show(self, line: str, prefix: str = "") -> None:
         found = metrics.parse(line)
         if isinstance(found, metrics.Plan):
             self._plan = found
@@ -56,8 +61,8 @@ class _View:
             self._move(found.epoch, found.batch, state)
         elif isinstance(found, metrics.Metric):
             self._measure(found)
-        else:
-            self._console.out(line, highlight=False)
+        elif found is None:
+            self._console.out(prefix + line, highlight=False)
 
     def _move(self, epoch: int, batch: int, state: str) -> None:
         shown, done = f"epoch {epoch + 1}", None

@@ -45,6 +45,8 @@ class Status:
         reason: why it failed or stopped.
         exit_statuses: of each host's script; negative is the signal that ended it.
         metrics: the last value of each metric.
+        hosts: of each host what it told of itself: `samples` in its shard, `digest` of its parameters.
+        failed_host: the one whose script failed first, or "".
     """
 
     state: str
@@ -55,6 +57,8 @@ class Status:
     reason: str = ""
     exit_statuses: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    failed_host: str = ""
 
     @property
     def is_over(self) -> bool:

@@ -37,7 +37,12 @@ def run_as_object(run: Run) -> dict[str, Any]:
         "seconds": status.seconds,
         "metrics": {name: value if math.isfinite(value) else None for name, value in status.metrics.items()},
         "hosts": {
-            host: {"log": str(run.log(host)), "exit_status": status.exit_statuses.get(host)} for host in run.hosts
+            host: {
+                "log": str(run.log(host)),
+                "exit_status": status.exit_statuses.get(host),
+                **status.hosts.get(host, {}),
+            }
+            for host in run.hosts
         },
         "job": run.job_content,
         "folder": str(run.folder),
@@ -92,8 +97,9 @@ def print_run(run: Run, console: Console) -> None:
     for name, value in sorted(status.metrics.items()):
         add(name, f"{value:,.0f}" if "per_second" in name else f"{value:.6f}")
     for host in run.hosts:
-        exit_status = status.exit_statuses.get(host)
-        add(host, f"{run.log(host)}" + ("" if exit_status is None else f"  (exit status {exit_status})"))
+        told = {"exit status": status.exit_statuses.get(host), **status.hosts.get(host, {})}
+        known = ", ".join(f"{title} {value}" for title, value in told.items() if value is not None)
+        add(host, f"{run.log(host)}" + (f"  ({known})" if known else ""))
     for title, path in (("model", run.model), ("output", run.output)):
         if path.exists():
             add(title, f"{path}  ({path.stat().st_size / 1024:,.0f} KiB)")

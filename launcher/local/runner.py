@@ -6,6 +6,7 @@ would make on a host, runs the script, packs the artifacts and writes the record
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -17,17 +18,18 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from launcher import archive, diagnose, files, metrics, processes, source
 from launcher.errors import JobFailed, UserError
 from launcher.job import TrainingJob
-from launcher.local import container, requirements
-from launcher.local.supervisor import STOP_GRACE, Ending, Supervisor
+from launcher.local import container, parameter_server, requirements
+from launcher.local.supervisor import STOP_GRACE, Command, Ending, Supervisor
 from launcher.run import COMPLETED, FAILED, STOPPED, STOPPING, Run, Status
 
 _IMAGE = Path(__file__).parent / "image"
 _START_DEADLINE = 60.0  # seconds
+_PORTS_TRIED = 3
 _MINE = ("GLAUNCH_", "SM_", "SAGEMAKER_", "DMLC_")  # variables of our own shell that a container would not have
 
 
@@ -96,6 +98,7 @@ class _Runner:
         self._status = replace(run.recorded_status(), supervisor=processes.identity(os.getpid()))
         self._supervisor = Supervisor()
         self._last_metrics: dict[str, float] = {}
+        self._hosts: dict[str, dict[str, Any]] = {}
 
     def stop(self) -> None:
         """Called by a signal: ends the script in good order or, where none is running, what is done before or after."""
@@ -104,12 +107,9 @@ class _Runner:
             raise _StoppedError
 
     def run_job(self) -> int:
-        exit_statuses: dict[str, int] = {}
         try:
             self._record(self._status)
-            ending = self._run_host(self._run.job, self._run.hosts[0])
-            exit_statuses[self._run.hosts[0]] = ending.exit_status
-            state, reason = self._outcome(ending)
+            state, reason = self._outcome(self._run_hosts(self._run.job))
         except _StoppedError:
             state, reason = STOPPED, "stopped"
         except UserError as error:
@@ -122,64 +122,89 @@ class _Runner:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here to the end takes no time
             processes.kill_descendants()
             processes.reap()
-        self._record(
-            replace(
-                self._status,
-                state=state,
-                ended=time.time(),
-                reason=reason,
-                exit_statuses=exit_statuses,
-                metrics=self._last_metrics,
-            )
-        )
+        self._record(replace(self._status, state=state, ended=time.time(), reason=reason))
         return 0 if state == COMPLETED else 1
 
-    def _run_host(self, job: TrainingJob, host: str) -> Ending:
-        """The script on one host, from an empty directory to its end."""
-        base = self._run.host(host)
+    def _run_hosts(self, job: TrainingJob) -> Ending:
+        """The scripts of all hosts, from empty directories to their end."""
+        hosts = self._run.hosts
+        workers = [self._prepare(job, host) for host in hosts]
+        self._record(replace(self._status, started=time.time()))
+        for attempt in range(1, _PORTS_TRIED + 1):
+            commands = workers
+            if len(hosts) > 1:
+                commands = parameter_server.surround(workers, self._run.folder / "logs")
+            with self._run.metrics.open("a", encoding="utf-8") as measurements:
+                ending = self._supervisor.run(
+                    commands,
+                    on_line=functools.partial(self._note, measurements),
+                    deadlines=job.deadlines,
+                    max_run=job.max_run,
+                )
+            if attempt == _PORTS_TRIED or not parameter_server.lost_its_port(ending, commands):
+                break
+        self._status = replace(
+            self._status,
+            exit_statuses={host: ending.exit_statuses[host] for host in hosts if host in ending.exit_statuses},
+            metrics=self._last_metrics,
+            hosts=self._hosts,
+        )
+        return ending
+
+    def _prepare(self, job: TrainingJob, host: str) -> Command:
+        """What SageMaker would make on a host before it starts the script, and the command that starts it."""
+        base, log = self._run.host(host), self._run.log(host)
         program = source.stage(job, base / "code")
-        log = self._run.log(host)
         python = sys.executable
         if (base / "code" / "requirements.txt").exists():
             python = requirements.install(base / "code" / "requirements.txt", log)
         variables = container.prepare(
             base, job_name=self._run.name, job=job, program=program, current_host=host, hosts=self._run.hosts
         )
-        self._status = replace(self._status, started=time.time())
-        self._record(self._status)
-        with self._run.metrics.open("a", encoding="utf-8") as measurements:
+        arguments = [python, program, *container.command_line_arguments(job.hyperparameters)]
+        return Command(host, arguments, _environment(variables, job), base / "code", log)
 
-            def on_line(line: str) -> None:
-                found = metrics.parse(line)
-                if isinstance(found, metrics.Metric):
-                    self._last_metrics[found.name] = found.value
-                    measurements.write(json.dumps({"time": time.time(), "host": host, **found._asdict()}) + "\n")
-                    measurements.flush()
-
-            return self._supervisor.run(
-                [python, program, *container.command_line_arguments(job.hyperparameters)],
-                environment=_environment(variables, job.environment),
-                directory=base / "code",
-                log=log,
-                on_line=on_line,
-                max_run=job.max_run,
-            )
+    def _note(self, measurements: TextIO, host: str, line: str) -> None:
+        """Keeps what a line of a log tells."""
+        found = metrics.parse(line)
+        if isinstance(found, metrics.Metric):
+            self._last_metrics[found.name] = found.value
+            measurements.write(json.dumps({"time": time.time(), "host": host, **found._asdict()}) + "\n")
+            measurements.flush()
+        elif isinstance(found, (metrics.Shard, metrics.Digest)):
+            self._hosts.setdefault(host, {}).update(found._asdict())
 
     def _outcome(self, ending: Ending) -> tuple[str, str]:
         """The final state and its reason; leaves the artifacts of a job that completed, or the failure file."""
-        base = self._run.host(self._run.hosts[0])
         if ending.stopped:
             return STOPPED, ending.stopped
-        if ending.exit_status == 0:
-            self._pack(base)
+        if not ending.failed and not ending.overdue:
+            digests = {host: found["digest"] for host, found in self._hosts.items() if "digest" in found}
+            if len(set(digests.values())) > 1:
+                raise JobFailed(f"the hosts ended with different parameters: {digests}")
+            self._pack(self._run.host(self._run.hosts[0]))
             return COMPLETED, ending.log_error
-        failure = base / "output" / "failure"
-        if not failure.exists():
-            cause = diagnose.failure(self._run.log(self._run.hosts[0]), ending.exit_status)
-            files.write_atomic(failure, cause)
-        shutil.copy(failure, self._run.failure)
-        reason = failure.read_text("utf-8", "replace").splitlines()[0]
+        cause = self._cause(ending)
+        files.write_atomic(self._run.failure, cause)
+        reason = cause.splitlines()[0]
         return FAILED, reason + (f"; {ending.log_error}" if ending.log_error else "")
+
+    def _cause(self, ending: Ending) -> str:
+        """What goes into the failure file: the reason first, then what the script left or printed."""
+        failed = ending.failed
+        if failed not in self._run.hosts:
+            return (ending.overdue or f"the {failed} {diagnose.ending(ending.exit_statuses[failed])}") + "\n"
+        self._status = replace(self._status, failed_host=failed)
+        left = self._run.host(failed) / "output" / "failure"
+        if left.exists():
+            cause = left.read_text("utf-8", "replace")
+        else:
+            cause = diagnose.failure(self._run.log(failed), ending.exit_statuses[failed])
+            files.write_atomic(left, cause)
+        stopped = "".join(f"; {name} was stopped by a signal and went on waiting" for name in ending.halted)
+        reason, _, rest = cause.partition("\n")
+        prefix = f"{failed}: " if len(self._run.hosts) > 1 else ""
+        return f"{prefix}{reason}{stopped}\n{rest}"
 
     def _pack(self, base: Path) -> None:
         model = base / "model"
@@ -197,12 +222,17 @@ class _Runner:
         self._run.write_status(status)
 
 
-def _environment(variables: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, Any]:
+def _environment(variables: Mapping[str, str], job: TrainingJob) -> dict[str, str]:
     """The variables of a host: this shell's, less what only glaunch knows, and the container's over them."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
     # The script's own directory is on the path for the processes it starts, as it is in a container.
     path = image_path(variables["SAGEMAKER_BASE_DIR"] + "/code")
-    return {**inherited, **variables, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **extra}
+    return {**inherited, **variables, "PYTHONPATH": path, **_deadlines(job), **job.environment}
+
+
+def _deadlines(job: TrainingJob) -> dict[str, str]:
+    """For the watchdog that runs inside our scripts."""
+    return {f"GLAUNCH_{name.upper()}_SECONDS": f"{seconds:g}" for name, seconds in vars(job.deadlines).items()}
 
 
 def image_path(*directories: str) -> str:

@@ -1,7 +1,8 @@
-"""One host's script as a process that is watched from its start to its end, and leaves nothing behind."""
+"""The processes of a job, watched from their start to their end: they cannot hang, and leave nothing behind."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,29 +13,59 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from launcher import processes
+from launcher.job import Deadlines
 from launcher.log import LogWriter
 
 _CHUNK = 2**16  # bytes
 _LONGEST_LINE = 2**16  # bytes; a longer one is no metric
+_POLL = 0.05  # seconds
+_LAST_WORDS = 1.0  # seconds that the others have to print why, when one has failed
 STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; SageMaker gives 120
+_IDLE_SHARE = 0.02  # of one core: below it, all processes of a job together do nothing but wait
+
+
+class Command(NamedTuple):
+    """A process to be started.
+
+    Attributes:
+        name: unique, for people: `algo-2`, `server of algo-2`.
+        arguments: the program and its arguments.
+        environment: all of its variables.
+        directory: where it runs.
+        log: the file that what it prints is added to.
+        is_worker: whether the job is done when it (and the other workers) are; the others serve the workers.
+    """
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path
+    log: Path
+    is_worker: bool = True
 
 
 class Ending(NamedTuple):
-    """How a script ended.
+    """How the processes of a job ended.
 
     Attributes:
-        exit_status: of the process; negative is the signal that ended it.
-        stopped: why it was stopped from outside, or "".
-        log_error: why the log is not complete, or "".
+        exit_statuses: by name; negative is the signal that ended it, ours too.
+        failed: the name of the process that failed first, or "".
+        halted: the processes that were stopped by SIGSTOP or the like when that was seen.
+        overdue: what took too long, or "".
+        stopped: why the job was stopped from outside, or "".
+        log_error: why a log is not complete, or "".
     """
 
-    exit_status: int
+    exit_statuses: Mapping[str, int]
+    failed: str
+    halted: Sequence[str]
+    overdue: str
     stopped: str
     log_error: str
 
 
 class Supervisor:
-    """Runs a command to its end; `stop` may be called meanwhile, from a signal handler too."""
+    """Runs the commands of a job to their end; `stop` may be called meanwhile, from a signal handler too."""
 
     def __init__(self) -> None:
         self._running = False
@@ -42,77 +73,167 @@ class Supervisor:
         processes.adopt_orphans()
 
     def stop(self, reason: str) -> bool:
-        """Ends the command in good order: SIGTERM, then SIGKILL after a grace. The first reason counts.
+        """Ends the job in good order: SIGTERM, then SIGKILL after a grace. The first reason counts.
 
         Returns:
-            Whether a command is running.
+            Whether commands are running.
         """
         self._stop_reason = self._stop_reason or reason
         return self._running
 
     def run(
         self,
-        command: Sequence[str],
+        commands: Sequence[Command],
         *,
-        environment: Mapping[str, str],
-        directory: Path,
-        log: Path,
-        on_line: Callable[[str], None],
+        on_line: Callable[[str, str], None],
+        deadlines: Deadlines,
         max_run: float | None = None,
     ) -> Ending:
-        """Runs a command and returns when it, and every process it caused, is gone.
+        """Runs commands side by side and returns when they, and every process they caused, are gone.
+
+        The first that fails ends the others: on their own they would wait for it for ever.
 
         Args:
-            command: the program and its arguments.
-            environment: all of its variables.
-            directory: where it runs.
-            log: the file that what it prints is added to.
-            on_line: called with each line it prints, in another thread; of a very long one only with its end.
-            max_run: seconds after which it is stopped.
+            commands: those that serve first, then the workers.
+            on_line: called with a command's name and each line it prints, in other threads; of a very long line only
+                with its end.
+            deadlines: for what may never happen.
+            max_run: seconds after which the job is stopped.
 
         Raises:
-            OSError: the command cannot be started, or the log cannot be opened.
+            OSError: a command cannot be started, or a log cannot be opened; none is left running.
         """
-        writer = LogWriter(log)
-        child = subprocess.Popen(
-            command,
-            env=dict(environment),
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # Safe: nothing here has started a thread yet.
-            preexec_fn=lambda: processes.die_with_parent(signal.SIGKILL),  # noqa: PLW1509
-        )
+        writers = {command.name: LogWriter(command.log) for command in commands}
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        pumps: list[_Pump] = []
+        watch = _Watch(commands, children, deadlines)
         self._running = True
-        assert child.stdout is not None
-        pump = _Pump(child.stdout, writer, on_line)
-        pump.start()
         try:
-            self._wait(child, max_run)
+            for command in commands:
+                children[command.name] = _start(command)
+            # Threads only now: a process with threads must not fork.
+            for command in commands:
+                source = children[command.name].stdout
+                assert source is not None
+                pumps.append(_Pump(command.name, source, writers[command.name], on_line))
+                pumps[-1].start()
+            self._wait(watch, children, max_run)
         finally:
+            watch.note()
             processes.kill_descendants()
-            exit_status = child.wait()
-            pump.join(timeout=10)
+            for child in children.values():
+                child.wait()
+            for pump in pumps:
+                pump.join(timeout=10)
             self._running = False
-        return Ending(exit_status, self._stop_reason, pump.error)
+        log_error = next((pump.error for pump in pumps if pump.error), "")
+        statuses = {name: child.returncode for name, child in children.items()}
+        return Ending(statuses, watch.failed, watch.halted, watch.overdue, self._stop_reason, log_error)
 
-    def _wait(self, child: subprocess.Popen[bytes], max_run: float | None) -> None:
+    def _wait(self, watch: _Watch, children: Mapping[str, subprocess.Popen[bytes]], max_run: float | None) -> None:
         started, kill_at = time.monotonic(), None
-        while child.poll() is None:
+        while not watch.is_over():
             now = time.monotonic()
             if max_run is not None and now - started > max_run:
                 self.stop(f"it ran longer than max_run, {max_run:g} s")
             if self._stop_reason and kill_at is None:
-                os.killpg(child.pid, signal.SIGTERM)
+                for child in children.values():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGTERM)
                 kill_at = now + STOP_GRACE
-            if kill_at is not None and now > kill_at:
+            if kill_at is not None and (now > kill_at or watch.workers_are_gone()):
                 return  # the caller kills what is left
-            try:
-                child.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
+            time.sleep(_POLL)
+
+
+class _Watch:
+    """Decides when a job is over: all is done, something has failed, or nothing happens any more."""
+
+    def __init__(
+        self, commands: Sequence[Command], children: Mapping[str, subprocess.Popen[bytes]], deadlines: Deadlines
+    ) -> None:
+        self._workers = [command.name for command in commands if command.is_worker]
+        self._children, self._deadlines = children, deadlines
+        self._first_end: float | None = None
+        self._failed_at: float | None = None
+        self._busy_at, self._busy_ticks = time.monotonic(), 0
+        self._measured_at = 0.0
+        self.failed = self.overdue = ""
+        self.halted: list[str] = []
+
+    def workers_are_gone(self) -> bool:
+        return all(self._children[name].poll() is not None for name in self._workers)
+
+    def is_over(self) -> bool:
+        now = time.monotonic()
+        self.note()
+        if self.failed:
+            self._failed_at = self._failed_at or now
+            return now - self._failed_at > _LAST_WORDS or self._all_ended()
+        return self._all_ended() or self._is_finished(now) or self._is_stalled(now)
+
+    def note(self) -> None:
+        """Remembers the first command that ended badly; of several at once a worker, whose log says why."""
+        if self.failed:
+            return
+        bad = [name for name, child in self._children.items() if child.poll()]
+        self.failed = next((name for name in bad if name in self._workers), bad[0] if bad else "")
+        if self.failed:
+            self.halted = self._stopped()
+
+    def _stopped(self) -> list[str]:
+        return [name for name, child in self._children.items() if processes.is_stopped(child.pid)]
+
+    def _all_ended(self) -> bool:
+        return all(child.poll() is not None for child in self._children.values())
+
+    def _is_finished(self, now: float) -> bool:
+        """Whether the workers are done, or some have been for so long that the others never will be."""
+        ended = [name for name in self._workers if self._children[name].poll() is not None]
+        if not ended:
+            return False
+        self._first_end = self._first_end or now
+        if now - self._first_end <= self._deadlines.finish:
+            return False
+        if len(ended) < len(self._workers):
+            going = ", ".join(name for name in self._workers if name not in ended)
+            self.overdue = (
+                f"{', '.join(ended)} ended {self._deadlines.finish:g} s ago, but {going} did not: "
+                "the hosts did not take the same number of steps"
+            )
+        return True  # servers that outlive their workers are ended, and nothing is wrong
+
+    def _is_stalled(self, now: float) -> bool:
+        """Whether all processes have done nothing but wait for as long as `stall` seconds.
+
+        What a worker waits for may be in another process, or be one that was stopped: nobody else would notice.
+        """
+        if len(self._children) == 1 or now - self._measured_at < 1.0:
+            return False  # a process alone may wait for something outside as long as it likes
+        self._measured_at = now
+        ticks = processes.cpu_ticks(processes.descendants(os.getpid()))
+        if abs(ticks - self._busy_ticks) > _IDLE_SHARE * os.sysconf("SC_CLK_TCK") * (now - self._busy_at) + 1:
+            self._busy_at, self._busy_ticks = now, ticks
+        if now - self._busy_at < self._deadlines.stall:
+            return False
+        self.halted = self._stopped()
+        why = f"{', '.join(self.halted)} was stopped by a signal" if self.halted else "every process only waits"
+        self.overdue = f"nothing has happened for {self._deadlines.stall:g} s: {why}"
+        return True
+
+
+def _start(command: Command) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command.arguments,
+        env=dict(command.environment),
+        cwd=command.directory,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        # Safe: nothing here has started a thread yet.
+        preexec_fn=lambda: processes.die_with_parent(signal.SIGKILL),  # noqa: PLW1509
+    )
 
 
 class _Pump(threading.Thread):
@@ -121,9 +242,9 @@ class _Pump(threading.Thread):
     It goes on reading whatever goes wrong with what it reads, so that the process never blocks on a full pipe.
     """
 
-    def __init__(self, source: IO[bytes], writer: LogWriter, on_line: Callable[[str], None]) -> None:
+    def __init__(self, name: str, source: IO[bytes], writer: LogWriter, on_line: Callable[[str, str], None]) -> None:
         super().__init__(daemon=True)
-        self._source, self._writer, self._on_line = source, writer, on_line
+        self._name, self._source, self._writer, self._on_line = name, source, writer, on_line
         self.error = ""
 
     def run(self) -> None:
@@ -132,10 +253,10 @@ class _Pump(threading.Thread):
             self._try(self._writer.write, chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                self._try(self._on_line, line.decode("utf-8", "replace"))
+                self._try(self._on_line, self._name, line.decode("utf-8", "replace"))
             rest = rest[-_LONGEST_LINE:]
         if rest:
-            self._try(self._on_line, rest.decode("utf-8", "replace"))
+            self._try(self._on_line, self._name, rest.decode("utf-8", "replace"))
         self._try(self._writer.close)
 
     def _try(self, function: Callable[..., None], *arguments: Any) -> None:

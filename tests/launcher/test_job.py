@@ -121,6 +121,13 @@ def test_a_name_made_from_a_script_is_one_that_sagemaker_takes(script, stem, nam
     assert SAGEMAKER_NAME.fullmatch(made)
 
 
+def test_a_job_of_a_script_alone_runs_on_one_host_without_a_limit(train):
+    job = TrainingJob(train)
+    assert (job.hosts, job.max_run, job.source_dir) == (1, None, None)
+    assert (job.channels, job.hyperparameters, job.environment) == ({}, {}, {})
+    assert TrainingJob(train, max_run=0.5).max_run == 0.5
+
+
 def test_a_job_cannot_be_changed(train):
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainingJob(train).hosts = 2

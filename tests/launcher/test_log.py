@@ -10,6 +10,18 @@ import pytest
 from launcher import log
 
 
+def follow(path, is_over, **options):
+    """The lines of one file."""
+    return (line for _, line in log.follow({"log": path}, is_over, **options))
+
+
+def test_the_lines_of_several_files_are_told_apart(tmp_path):
+    (tmp_path / "a").write_text("1\n2")
+    (tmp_path / "b").write_text("3\n")
+    found = list(log.follow({"a": tmp_path / "a", "b": tmp_path / "b", "c": tmp_path / "c"}, lambda: True))
+    assert found == [("a", "1"), ("a", "2"), ("b", "3")]
+
+
 def written(path, chunks, head, tail):
     writer = log.LogWriter(path, head=head, tail=tail)
     for chunk in chunks:
@@ -67,21 +79,21 @@ def test_a_full_disk_is_reported_and_what_was_written_stays(tmp_path):
 
 def test_every_complete_line_of_a_file_is_read(tmp_path):
     (tmp_path / "log").write_bytes("one\n\ngrößer\r\n \tfour\nlast".encode())
-    assert list(log.follow(tmp_path / "log", lambda: True)) == ["one", "", "größer", " \tfour", "last"]
+    assert list(follow(tmp_path / "log", lambda: True)) == ["one", "", "größer", " \tfour", "last"]
 
 
 def test_a_file_that_never_comes_has_no_lines(tmp_path):
-    assert list(log.follow(tmp_path / "log", lambda: True)) == []
+    assert list(follow(tmp_path / "log", lambda: True)) == []
 
 
 def test_an_invalid_byte_does_not_end_the_reading(tmp_path):
     (tmp_path / "log").write_bytes(b"a\xffb\n\xc3\nend\n")
-    assert list(log.follow(tmp_path / "log", lambda: True)) == ["a\ufffdb", "\ufffd", "end"]
+    assert list(follow(tmp_path / "log", lambda: True)) == ["a\ufffdb", "\ufffd", "end"]
 
 
 def test_a_file_that_appears_late_and_grows_in_pieces_is_followed(tmp_path):
     path, over = tmp_path / "log", threading.Event()
-    lines = log.follow(path, over.is_set, poll=0.001)
+    lines = follow(path, over.is_set, poll=0.001)
     threading.Timer(0.05, path.write_bytes, [b"one\ntw"]).start()
     assert next(lines) == "one"
 
@@ -106,11 +118,11 @@ def test_what_is_written_just_before_the_end_is_read(tmp_path):
             file.write("late\n")
         return True
 
-    assert list(log.follow(tmp_path / "log", is_over)) == ["one", "late"]
+    assert list(follow(tmp_path / "log", is_over)) == ["one", "late"]
 
 
 def test_a_line_longer_than_any_buffer_stays_in_one_piece(tmp_path):
     (tmp_path / "log").write_bytes(b"x" * 3_000_000 + b"\nend\n")
-    long, end = log.follow(tmp_path / "log", lambda: True)
+    long, end = follow(tmp_path / "log", lambda: True)
     assert len(long) == 3_000_000
     assert end == "end"

@@ -18,6 +18,7 @@ DRIVER = """
 import functools, json, signal, sys, time
 from pathlib import Path
 from launcher import log
+from launcher.job import Deadlines
 from launcher.local import supervisor
 
 asked = json.loads(sys.argv[1])
@@ -26,7 +27,7 @@ if "head" in asked:
     supervisor.LogWriter = functools.partial(log.LogWriter, head=asked["head"], tail=asked["tail"])
 count, lines = 0, []
 
-def on_line(line):
+def on_line(name, line):
     global count
     count += 1
     lines[:] = [*lines[-9:], line]
@@ -38,18 +39,16 @@ for reason in asked["reasons"]:
     assert watched.stop(reason) is False
 signal.signal(signal.SIGTERM, lambda *_: print(json.dumps({"was_running": watched.stop("stopped")}), flush=True))
 try:
-    ending = watched.run(
-        asked["command"],
-        environment=asked["environment"],
-        directory=Path(asked["directory"]),
-        log=Path(asked["log"]),
-        on_line=on_line,
-        max_run=asked["max_run"],
+    command = supervisor.Command(
+        "script", asked["command"], asked["environment"], Path(asked["directory"]), Path(asked["log"])
     )
+    ending = watched.run([command], on_line=on_line, deadlines=Deadlines(), max_run=asked["max_run"])
 except OSError as error:
     print(json.dumps({"error": repr(error)}))
 else:
-    print(json.dumps({**ending._asdict(), "count": count, "lines": lines}))
+    told = {"exit_status": ending.exit_statuses["script"], "stopped": ending.stopped, "log_error": ending.log_error}
+    assert ending.stopped or ending.failed == ("script" if told["exit_status"] else "")
+    print(json.dumps({**told, "count": count, "lines": lines}))
 """
 
 
