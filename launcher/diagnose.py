@@ -101,8 +101,11 @@ def ending(exit_status: int) -> str:
     if exit_status >= 0:
         return f"exited with status {exit_status}"
     name = _SIGNALS.get(-exit_status, f"signal {-exit_status}")
-    kernel = ": usually the kernel, when memory ran out" if -exit_status == signal.SIGKILL else ""
-    return f"was ended by {name}{kernel}"
+    why = {
+        signal.SIGKILL: ": usually the kernel, when memory ran out",
+        signal.SIGALRM: ": it was done, but the other hosts were not: they did not take the same number of steps",
+    }.get(-exit_status, "")
+    return f"was ended by {name}{why}"
 
 
 def _trace_of(log: Path, exit_status: int) -> str:

@@ -6,6 +6,7 @@ containers run the file itself and describe the job in SM_* variables
 (https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md); `main` joins the two.
 """
 
+import functools
 import inspect
 import json
 import os
@@ -13,6 +14,7 @@ import sys
 import traceback
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
+from gluon_job import watchdog
 from gluon_job.errors import InputError
 
 
@@ -89,27 +91,50 @@ def main(train: Callable[..., Any], save: Optional[Callable[[Any, str], None]] =
     environment = None
     try:
         environment = read_environment()
+        if len(environment.hosts) > 1:
+            watchdog.begin(environment.current_host, functools.partial(_write_failure, environment))
         net = train(**_accepted(train, environment.arguments()))
+        guard = watchdog.current()
+        if guard:
+            guard.saving()
         if environment.current_host == environment.hosts[0]:
             os.makedirs(environment.model_dir, exist_ok=True)
             (save or _save_any)(net, environment.model_dir)
+        if guard:
+            guard.leaving()
     except InputError as error:
         _fail(environment, f"InputError: {error}", "")
+    except SystemExit as end:
+        if end.code:
+            _leave(end.code if isinstance(end.code, int) else 1)
+        raise
     except Exception:
         lines = traceback.format_exc().strip()
         _fail(environment, lines.splitlines()[-1], lines)
 
 
 def _fail(environment: Optional[Environment], reason: str, details: str) -> None:
-    # SageMaker shows the first 1,024 characters of the failure file: the reason comes first.
-    report = f"{reason}\n\n{details}\n" if details else f"{reason}\n"
     print(details or reason, file=sys.stderr, flush=True)
     if environment is not None:
-        os.makedirs(environment.output_dir, exist_ok=True)
-        path = os.path.join(environment.output_dir, "failure")
-        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(report)
+        # SageMaker shows the first 1,024 characters of the failure file: the reason comes first.
+        _write_failure(environment, f"{reason}\n\n{details}" if details else reason)
+    _leave(1)
     sys.exit(1)
+
+
+def _leave(status: int) -> None:
+    """Ends a host of several at once: leaving Python in order, a kvstore waits for hosts that wait for this one."""
+    if watchdog.current():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _write_failure(environment: Environment, report: str) -> None:
+    os.makedirs(environment.output_dir, exist_ok=True)
+    path = os.path.join(environment.output_dir, "failure")
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(report + "\n")
 
 
 def _accepted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Dict[str, Any]:

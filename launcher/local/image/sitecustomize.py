@@ -71,3 +71,7 @@ sys.meta_path.insert(0, _NumpyFinder)
 if "numpy" in sys.modules:
     _restore(sys.modules["numpy"])
 _run_shadowed()
+if os.environ.get("DMLC_ROLE") == "worker":
+    import worker_exit
+
+    worker_exit.install()
