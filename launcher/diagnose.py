@@ -101,10 +101,11 @@ def ending(exit_status: int) -> str:
     if exit_status >= 0:
         return f"exited with status {exit_status}"
     name = _SIGNALS.get(-exit_status, f"signal {-exit_status}")
-    why = {
-        signal.SIGKILL: ": usually the kernel, when memory ran out",
-        signal.SIGALRM: ": it was done, but the other hosts were not: they did not take the same number of steps",
-    }.get(-exit_status, "")
+    why = ""
+    if -exit_status == signal.SIGKILL:
+        why = ": usually the kernel, when memory ran out"
+    elif -exit_status == signal.SIGALRM:
+        why = ": it was done, but the other hosts were not: they did not take the same number of steps"
     return f"was ended by {name}{why}"
 
 
@@ -145,7 +146,9 @@ def _begins_error(lines: list[str], number: int) -> bool:
 
 
 def _reason(trace: str) -> str:
-    return trace.splitlines()[-1].strip() if trace else ""
+    """The exception with its message, or "" of a traceback that breaks off before."""
+    last = trace.splitlines()[-1] if trace else ""
+    return "" if last.startswith((" ", _START)) else last.rstrip()
 
 
 def _users_frame(run: Run, host: str, trace: str) -> Frame | None:

@@ -163,6 +163,14 @@ def test_a_traceback_at_the_end_of_a_long_log_is_found(fail):
     )
 
 
+@pytest.mark.parametrize("rest", ["", '  File "script.py", line 8, in <module>\n', "\n\n"])
+def test_a_traceback_that_breaks_off_is_no_obstacle(recorded, rest):
+    log = f"Traceback (most recent call last):\n{rest}"
+    cause = diagnose.explain(recorded(log=log, state=FAILED, reason="it failed", exit_statuses={"algo-1": 1}))
+    assert cause.traceback.rstrip() == log.rstrip()
+    assert cause.reason == "it failed"
+
+
 def test_an_exit_status_without_a_traceback_is_told(fail):
     cause = diagnose.explain(fail("import sys\nprint('bye')\nsys.exit(3)\n"))
     assert cause == ("the script exited with status 3", None, "", "")

@@ -100,6 +100,11 @@ def test_the_bar_counts_the_batches_of_all_epochs(recorded, monkeypatch, count, 
     assert bar_after(recorded, monkeypatch, OURS[:count]) == bar
 
 
+def test_without_a_plan_the_bar_tells_the_epoch(recorded, monkeypatch):
+    bar = bar_after(recorded, monkeypatch, ["[Epoch 4 Batch 20] Training: accuracy=0.5, 60000.0 samples/s"])
+    assert bar == ("epoch 5", 0, None, "accuracy 0.5000  60,000 samples/s")
+
+
 def test_the_lines_of_mxnets_module_are_shown_without_a_plan(watched):
     lines = plain(watched(["Epoch[0] Train-accuracy=0.5", "Epoch[0] Validation-accuracy=0.25"], force_terminal=True))
     assert "epoch 1  train:accuracy 0.5000" in lines

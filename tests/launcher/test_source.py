@@ -26,6 +26,8 @@ GUARD = "if __name__ == '__main__':\n    print(1)\n"
         (TRAIN, OLDER),
         ("import logging\nlogging.basicConfig()\nSEED = 3\n" + TRAIN, OLDER),
         ("try:\n    import mxnet\nexcept ImportError:\n    mxnet = None\n" + TRAIN, OLDER),
+        (TRAIN + "if __name__ == 'train':\n    print(1)\n", OLDER),
+        (TRAIN + "MODE = 'x'\nif MODE == '__main__':\n    print(1)\n", OLDER),
         (GUARD, OWN_MAIN),
         ('if "__main__" == __name__:\n    print(1)\n', OWN_MAIN),
         ("import sys\nif __name__ == '__main__' and not sys.flags.interactive:\n    print(1)\n", OWN_MAIN),
@@ -128,6 +130,13 @@ def project(tmp_path):
 
 
 TRAVELS = ["data/words.txt", "helper.py", "jobs/nested.py", "layers/net.py", "requirements.txt", "train.py"]
+
+
+def test_the_directory_may_be_there_already_and_its_parents_need_not(script, project, tmp_path):
+    for number, job in enumerate([TrainingJob(script(GUARD)), TrainingJob(project / "train.py", project)]):
+        (tmp_path / f"there-{number}").mkdir()
+        for directory in (tmp_path / f"there-{number}", tmp_path / f"host-{number}" / "code"):
+            assert (directory / source.stage(job, directory)).is_file()
 
 
 @pytest.mark.parametrize("program", ["train.py", "jobs/nested.py"])

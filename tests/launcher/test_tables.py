@@ -70,6 +70,7 @@ def test_a_run_is_shown_with_everything_about_it(recorded, job, tmp_path):
     rows = {line.split("  ")[0].strip() or line.split()[0]: " ".join(line.split()) for line in lines}
     assert rows["run"] == f"run {run.name}"
     assert rows["state"] == "state Failed ValueError: one of [relu, tanh] [/foo]"
+    assert rows["created"] == f"created {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(0))}"
     assert rows["took"] == "took 3 min 10 s"
     assert rows["script"] == f"script {job.script}"
     assert rows["flags"] == "flags [true, false]"
@@ -156,6 +157,7 @@ def test_checks_are_shown_with_what_to_do():
         (60, "1 min 00 s"),
         (185.7, "3 min 05 s"),
         (3599.9, "59 min 59 s"),
+        (3600, "1 h 00 min"),
         (7800, "2 h 10 min"),
         (100 * 3600, "100 h 00 min"),
     ],
