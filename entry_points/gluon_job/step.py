@@ -1,33 +1,73 @@
-"""What is computed for a batch, each as one graph: the training step, and the count of right answers."""
+"""What a device computes for a batch: the training step and the predictions, each as one graph."""
+
+from typing import Any, Dict, Mapping
 
 from gluon_job.compat import mx
+from gluon_job.graph import optimized
 
 SCALE = 1 / 255
+_IMAGES, _LABELS = "step_images", "step_labels"
 
 
-class TrainingStep(mx.gluon.HybridBlock):
-    """Probabilities, float32 (N, classes), of images uint8 (N, ...) with labels float32 (N,).
+class Graphs:
+    """The symbols of a net's training step and prediction.
 
-    Its gradient is that of the cross-entropy summed over the batch: `backward()` leaves it in the net's parameters.
+    Attributes:
+        training: images uint8 (N, ...) and labels float32 (N,) in, probabilities float32 (N, classes) out. Its gradient
+            is that of the cross-entropy summed over the batch; a sample with label -1 counts nothing.
+        prediction: images uint8 (N, ...) in, the most probable class, float32 (N,), out.
+        has_statistics: the net learns from a batch as a whole, as batch normalization does.
     """
 
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-        self.hybridize(static_alloc=True, static_shape=True)
-
-    def hybrid_forward(self, F, images, labels):
+    def __init__(self, net: Any):
         # Without BlockGrad the first layer would compute the gradient of the images too.
-        return F.SoftmaxOutput(self.net(F.BlockGrad(F.cast(images, "float32") * SCALE)), labels)
+        scaled = mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(_IMAGES), dtype="float32") * SCALE)
+        logits = optimized(net(scaled), {p.name: p.shape for p in net.collect_params().values()})
+        self.training = mx.sym.SoftmaxOutput(logits, mx.sym.var(_LABELS), use_ignore=True, ignore_label=-1)
+        self.prediction = mx.sym.argmax(logits, axis=1)
+        self.has_statistics = bool(logits.list_auxiliary_states())
 
 
-class Prediction(mx.gluon.HybridBlock):
-    """The most probable class, float32 (N,), of images uint8 (N, ...)."""
+class TrainingStep:
+    """The compiled training step of one device.
 
-    def __init__(self, net):
-        super().__init__()
-        self.net = net
-        self.hybridize(static_alloc=True, static_shape=True)
+    Args:
+        symbol: `Graphs.training`.
+        arrays: the parameters by name, with their gradients beside them; always these, because a graph with a fixed
+            plan keeps to the arrays it first ran with.
+    """
 
-    def hybrid_forward(self, F, images):
-        return F.argmax(self.net(F.cast(images, "float32") * SCALE), axis=1)
+    def __init__(self, symbol: Any, arrays: Mapping[str, Any]):
+        names = symbol.list_inputs()
+        self._symbol, self._plans = symbol, {}
+        self._images, self._labels = names.index(_IMAGES), names.index(_LABELS)
+        self._inputs = [arrays.get(name) for name in names]
+
+    def backward(self, images: Any, labels: Any, size: int) -> Any:
+        """Leaves the gradients of a batch of `size` samples beside the parameters; the probabilities."""
+        self._inputs[self._images], self._inputs[self._labels] = images, labels
+        # A plan is made for a size: the short last batch of an epoch has its own.
+        if size not in self._plans:
+            self._plans[size] = _compiled(self._symbol, static_alloc=True, static_shape=True)
+        with mx.autograd.record():
+            probabilities = self._plans[size](*self._inputs)
+        probabilities.backward()
+        return probabilities
+
+
+class Prediction:
+    """The compiled prediction: `Graphs.prediction` of images with these parameters by name."""
+
+    def __init__(self, symbol: Any):
+        self._operator, self._names = _compiled(symbol), symbol.list_inputs()
+
+    def __call__(self, arrays: Mapping[str, Any], images: Any) -> Any:
+        inputs: Dict[str, Any] = {**arrays, _IMAGES: images}
+        return self._operator(*[inputs[name] for name in self._names])
+
+
+def _compiled(symbol: Any, **flags: bool) -> Any:
+    names = symbol.list_inputs()
+    data = [i for i, name in enumerate(names) if name in (_IMAGES, _LABELS)]
+    parameters = [i for i in range(len(names)) if i not in data]
+    return mx.nd.CachedOp(symbol, [("data_indices", data), ("param_indices", parameters), *flags.items()])

@@ -1,0 +1,91 @@
+"""What an epoch comes to, as it is printed and as it is remembered."""
+
+import time
+from typing import Any, Mapping, NamedTuple, Optional
+
+import numpy as np
+
+from gluon_job.errors import InputError
+from gluon_job.replicas import Outcome
+
+_SECONDS_BETWEEN_LINES = 2.0  # at most, where there are progress lines at all
+_SECONDS_OF_A_GROUP = 0.5
+_BATCHES_OF_A_GROUP = 16
+_SMALLEST = 1e-30  # probability, so that its logarithm is finite
+
+
+class Epoch(NamedTuple):
+    """Accuracies from 0 to 1, the mean cross-entropy, training samples a second."""
+
+    epoch: int
+    accuracy: float
+    loss: float
+    validation_accuracy: Optional[float]
+    samples_per_second: float
+
+    def report(self) -> None:
+        """Prints the lines of a finished epoch."""
+        print(f"[Epoch {self.epoch}] Training: accuracy={self.accuracy:.6f}")
+        print(f"[Epoch {self.epoch}] Training: loss={self.loss:.6f}")
+        if self.validation_accuracy is not None:
+            print(f"[Epoch {self.epoch}] Validation: accuracy={self.validation_accuracy:.6f}")
+        print(f"[Epoch {self.epoch}] Speed: {self.samples_per_second:.1f} samples/s", flush=True)
+
+
+class Progress:
+    """Counts the samples of an epoch, group of batches by group, and prints a line now and then."""
+
+    def __init__(self, epoch: int, values: Mapping[str, Any]):
+        self._epoch, self._values = epoch, values
+        self._started = self._counted = self._printed = time.perf_counter()
+        self._batches = self._samples = self._correct = 0
+        self._loss = 0.0
+        self._group = 1
+
+    def group_end(self, begin: int, batches: int) -> int:
+        """Where the group of batches that starts with `begin` ends: half a second's work at most, and at a batch
+        that has a progress line unless those are closer than a group."""
+        interval = self._values["log_interval"]
+        end = min(begin + self._group, batches)
+        return min(end, begin + interval - begin % interval) if interval >= _BATCHES_OF_A_GROUP else end
+
+    def count(self, end: int, outcome: Outcome) -> None:
+        """Waits for a group of batches, the last of which is `end` - 1, and counts it.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        for probabilities, labels in outcome:
+            found, used = probabilities.asnumpy(), labels >= 0
+            picked = found[np.arange(len(labels)), labels][used]
+            self._samples += len(picked)
+            self._correct += int((found.argmax(axis=1) == labels).sum())
+            self._loss -= float(np.log(np.maximum(picked, _SMALLEST, dtype=np.float64)).sum())
+        if not np.isfinite(self._loss):
+            raise InputError(
+                f"the loss is not finite after epoch {self._epoch}, batch {end}, with learning_rate "
+                f"{self._values['learning_rate']:g}: try a smaller learning_rate"
+            )
+        now = time.perf_counter()
+        seconds = (now - self._counted) / (end - self._batches)
+        self._group = max(1, min(_BATCHES_OF_A_GROUP, int(_SECONDS_OF_A_GROUP / seconds)))
+        self._print_line(end, now)
+        self._counted, self._batches = now, end
+
+    def finish(self, validation_accuracy: Optional[float]) -> Epoch:
+        """What the epoch came to; its speed is that up to the last group counted."""
+        accuracy, loss = self._correct / self._samples, self._loss / self._samples
+        seconds = self._counted - self._started
+        return Epoch(self._epoch, accuracy, loss, validation_accuracy, self._samples / seconds)
+
+    def _print_line(self, end: int, now: float) -> None:
+        interval = self._values["log_interval"]
+        if not interval:
+            return
+        if end // interval > self._batches // interval or now - self._printed > _SECONDS_BETWEEN_LINES:
+            self._printed = now
+            print(
+                f"[Epoch {self._epoch} Batch {end}] Training: accuracy={self._correct / self._samples:.6f}, "
+                f"{self._samples / (now - self._started):.1f} samples/s",
+                flush=True,
+            )

@@ -1,0 +1,135 @@
+"""A net on the devices that share every batch."""
+
+from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from gluon_job import threads
+from gluon_job.compat import mx
+from gluon_job.optimizer import Optimizer
+from gluon_job.step import Graphs, Prediction, TrainingStep
+from gluon_job.weights import Weights
+
+_IGNORED = -1  # the label of a sample that fills an empty share
+_SCORED = 500  # images scored at a time
+
+Outcome = List[Tuple[Any, np.ndarray]]  # of each device: probabilities (N, classes) on it, labels (N,)
+
+
+class Share(NamedTuple):
+    """A device's part of an epoch: of every batch some samples, or one that counts nothing where there are too few.
+
+    Attributes:
+        indices: int32 (N,) on the device that has the images.
+        labels: float32 (N,) on the device; true_labels: the same as int (N,) in memory.
+        begins: where each batch begins among them, and where the last one ends.
+    """
+
+    indices: Any
+    labels: Any
+    true_labels: np.ndarray
+    begins: List[int]
+
+
+class Replicas:
+    """The same weights on every device, at all times: each computes its share of a batch, and the gradients are summed.
+
+    Nothing here waits for a device except `score`.
+
+    Args:
+        net: an initialized HybridBlock; it is read here and written by `store` alone.
+        graphs: the net's.
+        images: uint8 (N, ...) on the first context.
+        labels: int (N,).
+        values: the hyperparameters of `Optimizer`.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        graphs: Graphs,
+        images: Any,
+        labels: np.ndarray,
+        values: Mapping[str, Any],
+        contexts: Sequence[Any],
+    ):
+        self._images, self._labels, self._contexts = images, labels, list(contexts)
+        self._weights = [Weights(net, ctx) for ctx in self._contexts]
+        self._steps = [TrainingStep(graphs.training, weights.arrays) for weights in self._weights]
+        self._prediction = Prediction(graphs.prediction)
+        self.optimizers = [Optimizer(weights, values) for weights in self._weights]
+        self._kvstore = None
+        if len(self._contexts) > 1:
+            self._kvstore = mx.kv.create("device")
+            self._kvstore.init(0, self._weights[0].gradients)
+
+    @property
+    def threads(self) -> int:
+        """Of all contexts together."""
+        return len(self._contexts) * threads.openmp()
+
+    def share(self, batches: Sequence[np.ndarray]) -> List[Share]:
+        """What each device computes of batches: the indices of their samples."""
+        # All at once: mxnet uploads an array when everything queued before it is done.
+        shares = []
+        for k, ctx in enumerate(self._contexts):
+            parts = [np.array_split(batch, len(self._contexts))[k] for batch in batches]
+            indices = np.concatenate([part if len(part) else [0] for part in parts])
+            labels = np.concatenate([self._labels[part] if len(part) else [_IGNORED] for part in parts])
+            shares.append(
+                Share(
+                    mx.nd.array(indices, ctx=self._images.context, dtype=np.int32),
+                    mx.nd.array(labels, ctx=ctx, dtype=np.float32),
+                    labels,
+                    np.cumsum([0] + [max(1, len(part)) for part in parts]).tolist(),
+                )
+            )
+        return shares
+
+    def train(
+        self, shares: Sequence[Share], begin: int, batches: Sequence[np.ndarray], rates: Sequence[float]
+    ) -> Outcome:
+        """A step with each of the batches, the first of which is the one numbered `begin` of the shares."""
+        inputs = [self._gather(share, ctx, begin, begin + len(batches)) for share, ctx in zip(shares, self._contexts)]
+        outputs: List[List[Any]] = [[] for _ in inputs]
+        for i, (batch, rate) in enumerate(zip(batches, rates)):
+            for (images, labels, sizes), step, output in zip(inputs, self._steps, outputs):
+                output.append(step.backward(images[i], labels[i], sizes[i]))
+            self._all_reduce()
+            for optimizer in self.optimizers:
+                optimizer.update(rate, len(batch))
+        return [
+            (mx.nd.concat(*output, dim=0), share.true_labels[share.begins[begin] : share.begins[begin + len(batches)]])
+            for output, share in zip(outputs, shares)
+        ]
+
+    def score(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """The share, from 0 to 1, of images uint8 (N, ...) whose most probable class is their label."""
+        arrays = [weights.copies() for weights in self._weights]
+        predicted = []
+        for i, begin in enumerate(range(0, len(images), _SCORED)):
+            k = i % len(self._contexts)
+            batch = mx.nd.array(images[begin : begin + _SCORED], ctx=self._contexts[k], dtype=np.uint8)
+            predicted.append(self._prediction(arrays[k], batch))
+        found = np.concatenate([array.asnumpy() for array in predicted])
+        return float((found == labels).mean())
+
+    def store(self) -> None:
+        """Gives the net these weights."""
+        self._weights[0].store()
+
+    def _gather(self, share: Share, ctx: Any, begin: int, end: int) -> Tuple[List[Any], List[Any], List[int]]:
+        """The images, the labels and the size of each of a device's batches."""
+        first, last = share.begins[begin], share.begins[end]
+        images = mx.nd.take(self._images, share.indices[first:last]).as_in_context(ctx)
+        places = list(zip(share.begins[begin:end], share.begins[begin + 1 : end + 1]))
+        return (
+            [images[start - first : stop - first] for start, stop in places],
+            [share.labels[start:stop] for start, stop in places],
+            [stop - start for start, stop in places],
+        )
+
+    def _all_reduce(self) -> None:
+        if self._kvstore:
+            gradients = [weights.gradients for weights in self._weights]
+            self._kvstore.pushpull(0, gradients, out=gradients)
