@@ -46,8 +46,8 @@ ROWS = (
         0.9043, 0.8862,
     ),
     Published(
-        "mlp 16-16 adam", "mnist_mlp", "mnist", {"hidden": [16, 16], "optimizer": "adam", "batch_size": 32}, {"epochs": 10},
-        0.96, 0.95,
+        "mlp 16-16 adam", "mnist_mlp", "mnist", {"hidden": [16, 16], "optimizer": "adam", "batch_size": 32},
+        {"epochs": 10}, 0.96, 0.95,
     ),
     Published(
         "single adam", "mnist_cnn", "mnist",
@@ -96,9 +96,9 @@ def line(row: Published, results: list[tuple[float, float]]) -> str:
     """The table's line of a row."""
     train, test = (statistics.median(values) for values in zip(*results))
     mark = "" if test >= row.validation else " **below**"
-    published = f"{row.train or '–'} / {row.validation}"
+    published = f"{row.train or '-'} / {row.validation}"
     seeds = ", ".join(f"{test:.4f}" for _, test in results)
-    chosen = ", ".join(f"{name} {value}" for name, value in row.chosen.items()) or "–"
+    chosen = ", ".join(f"{name} {value}" for name, value in row.chosen.items()) or "-"
     return f"| {row.name} | {published} | {train:.4f} / {test:.4f}{mark} | {seeds} | {chosen} |"
 
 

@@ -61,7 +61,9 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     labels = datasets.load_labels(channel_input_dirs)
     net = build(values)
     layers.check(net, training.images.shape[1:])
-    fit(net, training, validation, values, cluster.contexts(num_gpus))
+    several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
+    sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
+    fit(net, training, validation, values, cluster.contexts(num_gpus), several, sharded)
     net.input_shape, net.labels = training.images.shape[1:], labels
     return net
 

@@ -96,16 +96,17 @@ def failure(log: Path, exit_status: int) -> str:
     return f"{reason}\n\n{trace}" if trace else f"{reason}\n"
 
 
+def role_failure(name: str, log: Path, exit_status: int) -> str:
+    """As `failure`, for a process that serves the scripts: how it ended, then the last that it said."""
+    return f"the {name} {ending(exit_status)}\n\n{_end_of(log, _LAST_WORDS)}".rstrip() + "\n"
+
+
 def ending(exit_status: int) -> str:
     """How a process ended, as the end of a sentence that begins with its name."""
     if exit_status >= 0:
         return f"exited with status {exit_status}"
     name = _SIGNALS.get(-exit_status, f"signal {-exit_status}")
-    why = ""
-    if -exit_status == signal.SIGKILL:
-        why = ": usually the kernel, when memory ran out"
-    elif -exit_status == signal.SIGALRM:
-        why = ": it was done, but the other hosts were not: they did not take the same number of steps"
+    why = ": usually the kernel, when memory ran out" if -exit_status == signal.SIGKILL else ""
     return f"was ended by {name}{why}"
 
 

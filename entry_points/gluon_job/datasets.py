@@ -79,6 +79,11 @@ def load_images(channel_input_dirs: Mapping[str, str]) -> Tuple[Images, Optional
     return training, validation
 
 
+def is_sharded(input_data_config: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether SageMaker gave each host its own part of the files of the channel `training`."""
+    return input_data_config.get("training", {}).get("S3DistributionType") == "ShardedByS3Key"
+
+
 def load_labels(channel_input_dirs: Mapping[str, str]) -> List[str]:
     """The names of the classes: the lines of `labels.txt` in the channel `training`, else the digits."""
     path = os.path.join(channel(channel_input_dirs, "training"), "labels.txt")

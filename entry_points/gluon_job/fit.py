@@ -5,14 +5,17 @@ work on one group Python prepares the next and only then counts the one before.
 """
 
 import time
+import warnings
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from gluon_job import threads
+from gluon_job.cluster import Cluster, digest
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
 from gluon_job.hyperparameters import Hyperparameter
+from gluon_job.order import Order
 from gluon_job.progress import Epoch, Progress
 from gluon_job.replicas import Replicas
 from gluon_job.schedule import learning_rate
@@ -23,7 +26,8 @@ HYPERPARAMETERS: Dict[str, Hyperparameter] = {
     "learning_rate": Hyperparameter(None, "the first one; by default the optimizer's usual", kind=float, above=0),
     "momentum": Hyperparameter(0.9, "of sgd", low=0, high=1),
     "weight_decay": Hyperparameter(0.0, "pull of every weight towards zero", low=0),
-    "batch_size": Hyperparameter(100, "samples a step", low=1),
+    "batch_size": Hyperparameter(100, "samples a step, of all hosts together", low=1),
+    "batch_size_per_host": Hyperparameter(None, "samples a step of each host, instead", kind=int, low=1),
     "epochs": Hyperparameter(10, "passes over the training data", low=1),
     "seed": Hyperparameter(1, "of the first weights, the order of the samples and dropout", low=0, high=2**31 - 1),
     "threads": Hyperparameter(0, "CPU threads; 0 measures whether several are faster than one", low=0),
@@ -45,10 +49,13 @@ def fit(
     validation: Optional[Data],
     hyperparameters: Mapping[str, Any],
     contexts: Sequence[Any],
+    cluster: Optional[Cluster] = None,
+    sharded: bool = False,
 ) -> List[Epoch]:
     """Trains a network in place and prints its progress.
 
-    The same seed, data and number of threads give the same parameters, bit for bit.
+    The same seed, data and number of threads give the same parameters, bit for bit; several hosts give those of one
+    host with the same batches, but for rounding, and all of them the same.
 
     Args:
         net: a HybridBlock; float32 images (N, 1, height, width) from 0 to 1 in, logits (N, classes) out. Parameters
@@ -56,50 +63,67 @@ def fit(
         training, validation: images uint8 (N, 1, height, width) and labels int (N,).
         hyperparameters: a value for each of HYPERPARAMETERS.
         contexts: the devices that share every batch; a single CPU is divided by the hyperparameter `threads`.
+        cluster: the hosts; this one alone by default. The first prints for all.
+        sharded: whether this host has its own training samples, instead of all of them. Validation data are the same
+            on every host.
 
     Raises:
         InputError: more samples in a batch than there are, patience without validation data, a loss not finite.
     """
-    values = hyperparameters
-    _check(training, validation, values)
+    values, cluster = dict(hyperparameters), cluster or Cluster()
+    if values.get("batch_size_per_host"):
+        values["batch_size"] = values["batch_size_per_host"] * cluster.size
+    samples = cluster.agree("samples", len(training[0]))
+    total = sum(samples) if sharded else samples[0]
+    _check(total, validation, values)
+    order = Order(samples, cluster.index, sharded, values["batch_size"], values["seed"])
     _initialize(net, training[0].shape[1:], values["seed"], contexts)
-    replicas = _replicas(net, training, values, contexts)
-    batches = -(-len(training[0]) // values["batch_size"])
-    print(
-        f"Training on {len(training[0])} samples: {values['epochs']} epochs of {batches} batches, "
-        f"{_size(net)} parameters, {replicas.threads} thread(s).",
-        flush=True,
-    )
+    replicas = _replicas(net, training, values, contexts, cluster)
+    _print_plan(net, values, order, total, replicas.threads, cluster)
     history: List[Epoch] = []
     best = None
     for number in range(values["epochs"]):
-        epoch = _train(replicas, len(training[0]), number, values).finish(
-            replicas.score(*validation) if validation is not None else None
-        )
-        epoch.report()
+        progress = _train(replicas, order, number, values, cluster)
+        replicas.average_statistics()
+        epoch = progress.finish(replicas.score(*validation) if validation is not None else None)
+        if cluster.is_first:
+            epoch.report()
         history.append(epoch)
         if best is None or not values["patience"] or epoch.validation_accuracy > best.validation_accuracy:
             best = epoch
             replicas.store()
         elif number - best.epoch >= values["patience"]:
             break
+    if cluster.size > 1:
+        parameters = {name: parameter.list_data()[0] for name, parameter in net.collect_params().items()}
+        print(f"Parameters: digest {digest(parameters)}", flush=True)
     return history
 
 
-def _train(replicas: Replicas, samples: int, number: int, values: Mapping[str, Any]) -> Progress:
-    """Trains an epoch. Its order depends on the seed and its number alone, so that a run can be resumed at any."""
-    random = np.random.RandomState([values["seed"], number])
-    mx.random.seed(int(random.randint(2**31 - 1)))  # of dropout
-    permutation, size = random.permutation(samples), values["batch_size"]
-    batches = [permutation[begin : begin + size] for begin in range(0, samples, size)]
-    progress = Progress(number, values)
+def _print_plan(net: Any, values: Mapping[str, Any], order: Order, total: int, count: int, cluster: Cluster) -> None:
+    if cluster.size > 1:
+        print(f"Shard: {sum(map(len, order.epoch(0)[0]))} of {total} samples", flush=True)
+    if cluster.is_first:
+        hosts = f" on each of {cluster.size} hosts" if cluster.size > 1 else ""
+        print(
+            f"Training on {total} samples: {values['epochs']} epochs of {order.steps} batches, "
+            f"{_size(net)} parameters, {count} thread(s){hosts}.",
+            flush=True,
+        )
+
+
+def _train(replicas: Replicas, order: Order, number: int, values: Mapping[str, Any], cluster: Cluster) -> Progress:
+    """Trains an epoch."""
+    mx.random.seed(order.noise_seed(number))
+    batches, totals = order.epoch(number)
+    progress = Progress(number, values, cluster)
     shares = replicas.share(batches)
     begin, uncounted = 0, None
     while begin < len(batches):
         end = progress.group_end(begin, len(batches))
         steps = range(number * len(batches) + begin, number * len(batches) + end)
         outcome = replicas.train(
-            shares, begin, batches[begin:end], [learning_rate(values, i, len(batches)) for i in steps]
+            shares, begin, totals[begin:end], [learning_rate(values, i, len(batches)) for i in steps]
         )
         # Counted one group late: the devices have the next group to work on while Python waits for this one.
         if uncounted:
@@ -109,24 +133,27 @@ def _train(replicas: Replicas, samples: int, number: int, values: Mapping[str, A
     return progress
 
 
-def _replicas(net: Any, training: Data, values: Mapping[str, Any], contexts: Sequence[Any]) -> Replicas:
+def _replicas(
+    net: Any, training: Data, values: Mapping[str, Any], contexts: Sequence[Any], cluster: Cluster
+) -> Replicas:
     # Uploaded after the net's first forward: the other way round OpenMP is left with a thread too many, spinning.
     images = mx.nd.array(training[0], ctx=contexts[0], dtype=np.uint8)
 
     graphs = Graphs(net)
+    size = -(-values["batch_size"] // cluster.size)
 
-    def on(count: int) -> Replicas:
+    def on(count: int, hosts: Cluster = cluster) -> Replicas:
         shared = contexts if len(contexts) > 1 or count == 1 else [mx.cpu(i) for i in range(count)]
-        return Replicas(net, graphs, images, training[1], values, shared)
+        return Replicas(net, graphs, images, training[1], values, shared, hosts)
 
     def seconds(count: int) -> float:
-        replicas, batches = on(count), [np.arange(values["batch_size"])] * 2
+        replicas, batches = on(count, Cluster()), [np.arange(min(size, len(training[0])))] * 2
         shares = replicas.share(batches)
         measured = []
         for _ in range(1 + _MEASURED):  # the first makes the plan
             mx.nd.waitall()
             started = time.perf_counter()
-            replicas.train(shares, 0, batches, [0.0, 0.0])
+            replicas.train(shares, 0, list(map(len, batches)), [0.0, 0.0])
             mx.nd.waitall()
             measured.append((time.perf_counter() - started) / len(batches))
         return min(measured)
@@ -136,26 +163,27 @@ def _replicas(net: Any, training: Data, values: Mapping[str, Any], contexts: Seq
     if values["threads"]:
         return on(values["threads"])
     # Batch normalization would see the statistics of a share of the batch instead of the batch's.
-    limit = 1 if graphs.has_statistics else min(threads.available(), values["batch_size"])
+    limit = 1 if graphs.has_statistics else min(threads.available(), size)
     return on(threads.choose(seconds, limit))
 
 
 def _initialize(net: Any, shape: Tuple[int, ...], seed: int, contexts: Sequence[Any]) -> None:
     mx.random.seed(seed)
-    for parameter in net.collect_params().values():
-        if parameter._data is None and not parameter._deferred_init:
-            parameter.initialize(ctx=contexts, default_init=mx.init.Xavier(magnitude=2.24))
-        else:
-            parameter.reset_ctx(contexts)
-    for ctx in contexts:
-        net(mx.nd.zeros((2, *shape), ctx=ctx)).wait_to_read()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the parameters that have values, and keep them
+        net.initialize(mx.init.Xavier(magnitude=2.24), ctx=contexts)
+    net.collect_params().reset_ctx(contexts)
+    try:
+        for ctx in contexts:
+            net(mx.nd.zeros((2, *shape), ctx=ctx)).wait_to_read()
+    except (mx.base.MXNetError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"the net cannot take images of {shape[-2]} x {shape[-1]}: {reason}") from None
 
 
-def _check(training: Data, validation: Optional[Data], values: Mapping[str, Any]) -> None:
-    if values["batch_size"] > len(training[0]):
-        raise InputError(
-            f"batch_size is {values['batch_size']}, but there are only {len(training[0])} training samples"
-        )
+def _check(samples: int, validation: Optional[Data], values: Mapping[str, Any]) -> None:
+    if values["batch_size"] > samples:
+        raise InputError(f"batch_size is {values['batch_size']}, but there are only {samples} training samples")
     if values["patience"] and validation is None:
         raise InputError("patience needs validation data, and this job has none")
 

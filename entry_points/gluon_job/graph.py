@@ -25,7 +25,8 @@ def optimized(symbol: Any, shapes: Mapping[str, Sequence[int]]) -> Any:
         shapes: of every parameter.
     """
     graph = json.loads(symbol.tojson())
-    if any("subgraphs" in node for node in graph["nodes"]):
+    # An operator with a graph inside, such as a loop, cannot be made again from its name and attributes.
+    if not all(node["op"] == "null" or ("subgraphs" not in node and _maker(node["op"])) for node in graph["nodes"]):
         return symbol
     rewriter = _Rewriter(graph, symbol, shapes)
     for index in range(len(graph["nodes"])):
@@ -73,8 +74,7 @@ class _Rewriter:
         return self._made[index][output]
 
     def _operator(self, node: Dict[str, Any], inputs: List[Any], **changes: Any) -> Any:
-        make = getattr(mx.sym, node["op"], None) or getattr(mx.sym._internal, node["op"])
-        return make(*inputs, name=node["name"], **{**node.get("attrs", {}), **changes})
+        return _maker(node["op"])(*inputs, name=node["name"], **{**node.get("attrs", {}), **changes})
 
     def _pass(self, index: int, node: Dict[str, Any], made: Any) -> None:
         self._made.append(made)
@@ -115,6 +115,14 @@ class _Rewriter:
         if shape[1] == 1 and _steps_by_one(node["attrs"]) and shape[0] % BLOCK == 0 and shape[2] > 2:
             inputs[0], inputs[1], changes["kernel"] = _rows_as_channels(inputs[0], inputs[1], shape)
         self._made.append(self._operator(node, inputs, **changes))
+
+
+def _maker(operator: str) -> Any:
+    """The function that makes an operator of a symbol, or None."""
+    for module, prefix in ((mx.sym, ""), (mx.sym._internal, ""), (mx.sym.contrib, "_contrib_")):
+        if operator.startswith(prefix) and hasattr(module, operator[len(prefix) :]):
+            return getattr(module, operator[len(prefix) :])
+    return None
 
 
 def _numbers(text: str) -> Tuple[int, ...]:

@@ -5,6 +5,7 @@ from typing import Any, Mapping, NamedTuple, Optional
 
 import numpy as np
 
+from gluon_job.cluster import Cluster
 from gluon_job.errors import InputError
 from gluon_job.replicas import Outcome
 
@@ -33,10 +34,10 @@ class Epoch(NamedTuple):
 
 
 class Progress:
-    """Counts the samples of an epoch, group of batches by group, and prints a line now and then."""
+    """Counts the samples of an epoch, group of batches by group; the first host prints a line now and then."""
 
-    def __init__(self, epoch: int, values: Mapping[str, Any]):
-        self._epoch, self._values = epoch, values
+    def __init__(self, epoch: int, values: Mapping[str, Any], cluster: Cluster):
+        self._epoch, self._values, self._cluster = epoch, values, cluster
         self._started = self._counted = self._printed = time.perf_counter()
         self._batches = self._samples = self._correct = 0
         self._loss = 0.0
@@ -73,14 +74,14 @@ class Progress:
         self._counted, self._batches = now, end
 
     def finish(self, validation_accuracy: Optional[float]) -> Epoch:
-        """What the epoch came to; its speed is that up to the last group counted."""
-        accuracy, loss = self._correct / self._samples, self._loss / self._samples
+        """What the epoch came to on all hosts together; its speed is that up to the last group counted."""
+        samples, correct, loss = self._cluster.sum("epoch", [self._samples, self._correct, self._loss])
         seconds = self._counted - self._started
-        return Epoch(self._epoch, accuracy, loss, validation_accuracy, self._samples / seconds)
+        return Epoch(self._epoch, correct / samples, loss / samples, validation_accuracy, samples / seconds)
 
     def _print_line(self, end: int, now: float) -> None:
         interval = self._values["log_interval"]
-        if not interval:
+        if not interval or not self._cluster.is_first:
             return
         if end // interval > self._batches // interval or now - self._printed > _SECONDS_BETWEEN_LINES:
             self._printed = now

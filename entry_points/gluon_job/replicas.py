@@ -1,10 +1,11 @@
-"""A net on the devices that share every batch."""
+"""A net on the devices, of this host and the others, that share every batch."""
 
 from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from gluon_job import threads
+from gluon_job import threads, watchdog
+from gluon_job.cluster import Cluster
 from gluon_job.compat import mx
 from gluon_job.optimizer import Optimizer
 from gluon_job.step import Graphs, Prediction, TrainingStep
@@ -42,6 +43,8 @@ class Replicas:
         images: uint8 (N, ...) on the first context.
         labels: int (N,).
         values: the hyperparameters of `Optimizer`.
+        contexts: the devices of this host.
+        cluster: the hosts; all of them take the same steps.
     """
 
     def __init__(
@@ -52,12 +55,17 @@ class Replicas:
         labels: np.ndarray,
         values: Mapping[str, Any],
         contexts: Sequence[Any],
+        cluster: Cluster,
     ):
-        self._images, self._labels, self._contexts = images, labels, list(contexts)
+        self._images, self._labels, self._contexts, self._cluster = images, labels, list(contexts), cluster
         self._weights = [Weights(net, ctx) for ctx in self._contexts]
         self._steps = [TrainingStep(graphs.training, weights.arrays) for weights in self._weights]
         self._prediction = Prediction(graphs.prediction)
         self.optimizers = [Optimizer(weights, values) for weights in self._weights]
+        first, *others = [weights.values for weights in self._weights]
+        cluster.copy_from_first("weights", first)
+        for other in others:
+            first.copyto(other)
         self._kvstore = None
         if len(self._contexts) > 1:
             self._kvstore = mx.kv.create("device")
@@ -86,33 +94,58 @@ class Replicas:
             )
         return shares
 
-    def train(
-        self, shares: Sequence[Share], begin: int, batches: Sequence[np.ndarray], rates: Sequence[float]
-    ) -> Outcome:
-        """A step with each of the batches, the first of which is the one numbered `begin` of the shares."""
-        inputs = [self._gather(share, ctx, begin, begin + len(batches)) for share, ctx in zip(shares, self._contexts)]
+    def train(self, shares: Sequence[Share], begin: int, samples: Sequence[int], rates: Sequence[float]) -> Outcome:
+        """A step with each of some batches, the first of which is the one numbered `begin` of the shares.
+
+        Args:
+            shares: of an epoch.
+            begin: the first batch.
+            samples: of each batch, on all hosts together.
+            rates: the learning rate of each step.
+        """
+        guard, end = watchdog.current(), begin + len(samples)
+        if guard:
+            guard.step()
+        inputs = [self._gather(share, ctx, begin, end) for share, ctx in zip(shares, self._contexts)]
         outputs: List[List[Any]] = [[] for _ in inputs]
-        for i, (batch, rate) in enumerate(zip(batches, rates)):
+        for i, (count, rate) in enumerate(zip(samples, rates)):
             for (images, labels, sizes), step, output in zip(inputs, self._steps, outputs):
                 output.append(step.backward(images[i], labels[i], sizes[i]))
             self._all_reduce()
             for optimizer in self.optimizers:
-                optimizer.update(rate, len(batch))
+                optimizer.update(rate, count)
         return [
-            (mx.nd.concat(*output, dim=0), share.true_labels[share.begins[begin] : share.begins[begin + len(batches)]])
+            (mx.nd.concat(*output, dim=0), share.true_labels[share.begins[begin] : share.begins[end]])
             for output, share in zip(outputs, shares)
         ]
 
+    def average_statistics(self) -> None:
+        """Gives all hosts the mean of what batch normalization has seen on each."""
+        first, *others = [weights.statistics for weights in self._weights]
+        for name, array in first.items():
+            self._cluster.sum_in_place(name, array)
+            array /= self._cluster.size
+            for other in others:
+                array.copyto(other[name])
+
     def score(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """The share, from 0 to 1, of images uint8 (N, ...) whose most probable class is their label."""
+        """The share, from 0 to 1, of images uint8 (N, ...) whose most probable class is their label.
+
+        Each host scores a part of them; all learn the result.
+        """
+        total = len(images)
+        images, labels = (
+            images[self._cluster.index :: self._cluster.size],
+            labels[self._cluster.index :: self._cluster.size],
+        )
         arrays = [weights.copies() for weights in self._weights]
         predicted = []
         for i, begin in enumerate(range(0, len(images), _SCORED)):
             k = i % len(self._contexts)
             batch = mx.nd.array(images[begin : begin + _SCORED], ctx=self._contexts[k], dtype=np.uint8)
             predicted.append(self._prediction(arrays[k], batch))
-        found = np.concatenate([array.asnumpy() for array in predicted])
-        return float((found == labels).mean())
+        found = np.concatenate([array.asnumpy() for array in predicted]) if predicted else labels[:0]
+        return float(self._cluster.sum("scored", [(found == labels).sum()])[0]) / total
 
     def store(self) -> None:
         """Gives the net these weights."""
@@ -130,6 +163,10 @@ class Replicas:
         )
 
     def _all_reduce(self) -> None:
+        gradients = [weights.gradients for weights in self._weights]
         if self._kvstore:
-            gradients = [weights.gradients for weights in self._weights]
             self._kvstore.pushpull(0, gradients, out=gradients)
+        if self._cluster.size > 1:
+            self._cluster.sum_in_place("gradients", gradients[0])
+            for other in gradients[1:]:
+                gradients[0].copyto(other)

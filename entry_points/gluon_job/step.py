@@ -6,7 +6,7 @@ from gluon_job.compat import mx
 from gluon_job.graph import optimized
 
 SCALE = 1 / 255
-_IMAGES, _LABELS = "step_images", "step_labels"
+_IMAGES, _SCALED, _LABELS = "step_images", "step_scaled", "step_labels"
 
 
 class Graphs:
@@ -20,9 +20,10 @@ class Graphs:
     """
 
     def __init__(self, net: Any):
+        shapes = {p.name: p.shape for p in net.collect_params().values()}
         # Without BlockGrad the first layer would compute the gradient of the images too.
-        scaled = mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(_IMAGES), dtype="float32") * SCALE)
-        logits = optimized(net(scaled), {p.name: p.shape for p in net.collect_params().values()})
+        images = mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(_IMAGES), dtype="float32") * SCALE)
+        logits = optimized(net(mx.sym.var(_SCALED)), shapes)(**{_SCALED: images})
         self.training = mx.sym.SoftmaxOutput(logits, mx.sym.var(_LABELS), use_ignore=True, ignore_label=-1)
         self.prediction = mx.sym.argmax(logits, axis=1)
         self.has_statistics = bool(logits.list_auxiliary_states())

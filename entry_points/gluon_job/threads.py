@@ -32,10 +32,11 @@ def available() -> int:
 
 
 def choose(measure: Callable[[int], float], limit: int) -> int:
-    """The number of threads, from 1, 2, 4 ... up to `limit`, after which more of them do not help.
+    """The number of threads, from 1, 2, 4 ... on, after which more of them do not help.
 
     Args:
         measure: the seconds of a step with a number of threads.
+        limit: no more than these.
     """
     best, seconds = 1, measure(1) if limit > 1 else 0.0
     while best < limit and seconds > _WORTH_SHARING:

@@ -28,6 +28,7 @@ class Weights:
     Attributes:
         values, gradients: float32 (size,) on the device; the trainable parameters one after the other.
         arrays: every parameter by name; the trainable ones are views of `values`.
+        statistics: those of them that no gradient moves, such as batch normalization's running ones.
         segments: what to update together.
     """
 
@@ -41,9 +42,10 @@ class Weights:
         if not size:
             raise InputError("the net has no parameters to train")
         self.values, self.gradients = mx.nd.zeros(size, ctx=ctx), mx.nd.zeros(size, ctx=ctx)
-        self.arrays: Dict[str, Any] = {
+        self.statistics: Dict[str, Any] = {
             p.name: p.list_data()[0].copyto(ctx) for p in self._parameters.values() if p.grad_req == "null"
         }
+        self.arrays = dict(self.statistics)
         views, gradients = [], []
         for parameter, (begin, end) in zip(trained, places):
             view = self.values[begin:end].reshape(parameter.shape)

@@ -99,6 +99,7 @@ class _Runner:
         self._supervisor = Supervisor()
         self._last_metrics: dict[str, float] = {}
         self._hosts: dict[str, dict[str, Any]] = {}
+        self._logs: dict[str, Path] = {}
 
     def stop(self) -> None:
         """Called by a signal: ends the script in good order or, where none is running, what is done before or after."""
@@ -131,9 +132,8 @@ class _Runner:
         workers = [self._prepare(job, host) for host in hosts]
         self._record(replace(self._status, started=time.time()))
         for attempt in range(1, _PORTS_TRIED + 1):
-            commands = workers
-            if len(hosts) > 1:
-                commands = parameter_server.surround(workers, self._run.folder / "logs")
+            commands = parameter_server.surround(workers, self._run.folder / "logs") if len(hosts) > 1 else workers
+            self._logs = {command.name: command.log for command in commands}
             with self._run.metrics.open("a", encoding="utf-8") as measurements:
                 ending = self._supervisor.run(
                     commands,
@@ -192,19 +192,23 @@ class _Runner:
     def _cause(self, ending: Ending) -> str:
         """What goes into the failure file: the reason first, then what the script left or printed."""
         failed = ending.failed
-        if failed not in self._run.hosts:
-            return (ending.overdue or f"the {failed} {diagnose.ending(ending.exit_statuses[failed])}") + "\n"
-        self._status = replace(self._status, failed_host=failed)
-        left = self._run.host(failed) / "output" / "failure"
-        if left.exists():
-            cause = left.read_text("utf-8", "replace")
+        if not failed:
+            return ending.overdue + "\n"
+        if failed in self._run.hosts:
+            cause = self._cause_on(failed, ending.exit_statuses[failed])
         else:
-            cause = diagnose.failure(self._run.log(failed), ending.exit_statuses[failed])
-            files.write_atomic(left, cause)
+            cause = diagnose.role_failure(failed, self._logs[failed], ending.exit_statuses[failed])
         stopped = "".join(f"; {name} was stopped by a signal and went on waiting" for name in ending.halted)
         reason, _, rest = cause.partition("\n")
-        prefix = f"{failed}: " if len(self._run.hosts) > 1 else ""
-        return f"{prefix}{reason}{stopped}\n{rest}"
+        return f"{reason}{stopped}\n{rest}"
+
+    def _cause_on(self, host: str, exit_status: int) -> str:
+        self._status = replace(self._status, failed_host=host)
+        left = self._run.host(host) / "output" / "failure"
+        if not left.exists():
+            files.write_atomic(left, diagnose.failure(self._run.log(host), exit_status))
+        cause = left.read_text("utf-8", "replace")
+        return f"{host}: {cause}" if len(self._run.hosts) > 1 else cause
 
     def _pack(self, base: Path) -> None:
         model = base / "model"
@@ -227,7 +231,15 @@ def _environment(variables: Mapping[str, str], job: TrainingJob) -> dict[str, st
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
     # The script's own directory is on the path for the processes it starts, as it is in a container.
     path = image_path(variables["SAGEMAKER_BASE_DIR"] + "/code")
-    return {**inherited, **variables, "PYTHONPATH": path, **_deadlines(job), **job.environment}
+    threads = (
+        {} if job.hosts == 1 or "OMP_NUM_THREADS" in inherited else {"OMP_NUM_THREADS": _share_of_cores(job.hosts)}
+    )
+    return {**inherited, **variables, **threads, "PYTHONPATH": path, **_deadlines(job), **job.environment}
+
+
+def _share_of_cores(hosts: int) -> str:
+    """The OpenMP threads of one of several hosts: machines would not share their cores."""
+    return str(max(1, len(os.sched_getaffinity(0)) // hosts))
 
 
 def _deadlines(job: TrainingJob) -> dict[str, str]:

@@ -14,14 +14,13 @@ from typing import IO, Any, NamedTuple
 
 from launcher import processes
 from launcher.job import Deadlines
+from launcher.local.watch import Watch
 from launcher.log import LogWriter
 
 _CHUNK = 2**16  # bytes
 _LONGEST_LINE = 2**16  # bytes; a longer one is no metric
 _POLL = 0.05  # seconds
-_LAST_WORDS = 1.0  # seconds that the others have to print why, when one has failed
 STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; SageMaker gives 120
-_IDLE_SHARE = 0.02  # of one core: below it, all processes of a job together do nothing but wait
 
 
 class Command(NamedTuple):
@@ -106,7 +105,7 @@ class Supervisor:
         writers = {command.name: LogWriter(command.log) for command in commands}
         children: dict[str, subprocess.Popen[bytes]] = {}
         pumps: list[_Pump] = []
-        watch = _Watch(commands, children, deadlines)
+        watch = Watch([command.name for command in commands if command.is_worker], children, deadlines)
         self._running = True
         try:
             for command in commands:
@@ -130,7 +129,7 @@ class Supervisor:
         statuses = {name: child.returncode for name, child in children.items()}
         return Ending(statuses, watch.failed, watch.halted, watch.overdue, self._stop_reason, log_error)
 
-    def _wait(self, watch: _Watch, children: Mapping[str, subprocess.Popen[bytes]], max_run: float | None) -> None:
+    def _wait(self, watch: Watch, children: Mapping[str, subprocess.Popen[bytes]], max_run: float | None) -> None:
         started, kill_at = time.monotonic(), None
         while not watch.is_over():
             now = time.monotonic()
@@ -144,82 +143,6 @@ class Supervisor:
             if kill_at is not None and (now > kill_at or watch.workers_are_gone()):
                 return  # the caller kills what is left
             time.sleep(_POLL)
-
-
-class _Watch:
-    """Decides when a job is over: all is done, something has failed, or nothing happens any more."""
-
-    def __init__(
-        self, commands: Sequence[Command], children: Mapping[str, subprocess.Popen[bytes]], deadlines: Deadlines
-    ) -> None:
-        self._workers = [command.name for command in commands if command.is_worker]
-        self._children, self._deadlines = children, deadlines
-        self._first_end: float | None = None
-        self._failed_at: float | None = None
-        self._busy_at, self._busy_ticks = time.monotonic(), 0
-        self._measured_at = 0.0
-        self.failed = self.overdue = ""
-        self.halted: list[str] = []
-
-    def workers_are_gone(self) -> bool:
-        return all(self._children[name].poll() is not None for name in self._workers)
-
-    def is_over(self) -> bool:
-        now = time.monotonic()
-        self.note()
-        if self.failed:
-            self._failed_at = self._failed_at or now
-            return now - self._failed_at > _LAST_WORDS or self._all_ended()
-        return self._all_ended() or self._is_finished(now) or self._is_stalled(now)
-
-    def note(self) -> None:
-        """Remembers the first command that ended badly; of several at once a worker, whose log says why."""
-        if self.failed:
-            return
-        bad = [name for name, child in self._children.items() if child.poll()]
-        self.failed = next((name for name in bad if name in self._workers), bad[0] if bad else "")
-        if self.failed:
-            self.halted = self._stopped()
-
-    def _stopped(self) -> list[str]:
-        return [name for name, child in self._children.items() if processes.is_stopped(child.pid)]
-
-    def _all_ended(self) -> bool:
-        return all(child.poll() is not None for child in self._children.values())
-
-    def _is_finished(self, now: float) -> bool:
-        """Whether the workers are done, or some have been for so long that the others never will be."""
-        ended = [name for name in self._workers if self._children[name].poll() is not None]
-        if not ended:
-            return False
-        self._first_end = self._first_end or now
-        if now - self._first_end <= self._deadlines.finish:
-            return False
-        if len(ended) < len(self._workers):
-            going = ", ".join(name for name in self._workers if name not in ended)
-            self.overdue = (
-                f"{', '.join(ended)} ended {self._deadlines.finish:g} s ago, but {going} did not: "
-                "the hosts did not take the same number of steps"
-            )
-        return True  # servers that outlive their workers are ended, and nothing is wrong
-
-    def _is_stalled(self, now: float) -> bool:
-        """Whether all processes have done nothing but wait for as long as `stall` seconds.
-
-        What a worker waits for may be in another process, or be one that was stopped: nobody else would notice.
-        """
-        if len(self._children) == 1 or now - self._measured_at < 1.0:
-            return False  # a process alone may wait for something outside as long as it likes
-        self._measured_at = now
-        ticks = processes.cpu_ticks(processes.descendants(os.getpid()))
-        if abs(ticks - self._busy_ticks) > _IDLE_SHARE * os.sysconf("SC_CLK_TCK") * (now - self._busy_at) + 1:
-            self._busy_at, self._busy_ticks = now, ticks
-        if now - self._busy_at < self._deadlines.stall:
-            return False
-        self.halted = self._stopped()
-        why = f"{', '.join(self.halted)} was stopped by a signal" if self.halted else "every process only waits"
-        self.overdue = f"nothing has happened for {self._deadlines.stall:g} s: {why}"
-        return True
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:

@@ -11,7 +11,7 @@ OWN = [
     {"type": "dense", "units": 16, "activation": "tanh"},
     {"type": "dropout", "rate": 0.1},
 ]
-SMALL = {"layers": OWN, "batch_size": 10, "epochs": 1}
+SMALL = {"threads": 1, "layers": OWN, "batch_size": 10, "epochs": 1}
 TRAINED = {
     "lenet": {"architecture": "lenet", "batch_size": 10, "epochs": 10},
     "single": {"architecture": "single", "optimizer": "adam", "batch_size": 10, "epochs": 8},

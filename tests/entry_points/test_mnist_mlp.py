@@ -4,7 +4,7 @@ import pytest
 import mnist_mlp
 from gluon_job.errors import InputError
 
-SMALL = {"hidden": [16, 16], "batch_size": 10, "epochs": 2}
+SMALL = {"threads": 1, "hidden": [16, 16], "batch_size": 10, "epochs": 2}
 TRAINED = {
     "hidden": [32, 16],
     "dropout": 0.1,

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -37,9 +38,15 @@ def test_this_machine_can_run_jobs(monkeypatch):
     assert all(check.advice == "" for check in found.values() if check.state == "ok")
 
 
+@pytest.mark.parametrize("version", [(3, 9, 0), (3, 12, 9)])
+def test_the_first_and_the_last_python_that_mxnet_is_tried_with_are_well(check, monkeypatch, version):
+    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=version, executable=sys.executable))
+    assert check("python").state == "ok"
+
+
 @pytest.mark.parametrize("version", [(3, 8, 18), (3, 13, 0), (2, 7, 18)])
 def test_a_python_that_mxnet_is_not_tried_with_is_bad(check, monkeypatch, version):
-    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=version, executable=doctor.sys.executable))
+    monkeypatch.setattr(doctor, "sys", SimpleNamespace(version_info=version, executable=sys.executable))
     monkeypatch.setattr(platform, "python_version", lambda: ".".join(map(str, version)))
     found = check("python")
     assert (found.state, found.found) == ("bad", ".".join(map(str, version)))

@@ -4,28 +4,40 @@ A worker that raises prints its traceback, and then its kvstore's destructor wai
 it. Scripts that know nothing of this run unchanged: here their exit is seen to.
 """
 
+import _thread
 import atexit
+import builtins
 import os
 import signal
 import sys
 
 _exit = sys.exit
 _show = sys.excepthook
+_main_thread = _thread.get_ident()
 _status = None
 
 
 def install():
     """Takes part in the exit of this process."""
-    sys.exit = exit_and_remember
+    sys.exit = builtins.exit = builtins.quit = exit_and_tell
     sys.excepthook = show_and_leave
     atexit.register(leave)  # registered first: it runs last
 
 
-def exit_and_remember(status=None):
-    """sys.exit, which atexit's functions are not told the status of."""
-    global _status
-    _status = status
-    _exit(status)
+class _Exit(SystemExit):
+    """A SystemExit that tells when nobody caught it: atexit's functions are not told the status."""
+
+    def __del__(self, frame=sys._getframe):
+        global _status
+        if frame().f_back is None:  # no line of the script is running any more
+            _status = self.code
+
+
+def exit_and_tell(status=None):
+    """sys.exit."""
+    if _thread.get_ident() == _main_thread:
+        raise _Exit(status)
+    _exit(status)  # ends a thread, silently
 
 
 def show_and_leave(*error):
@@ -37,8 +49,6 @@ def show_and_leave(*error):
 def leave():
     """Ends a process that asked for a status other than 0; another has a deadline for what is left."""
     if _status not in (None, 0):
-        if not isinstance(_status, int):
-            print(_status, file=sys.stderr)
         _end(_status if isinstance(_status, int) else 1)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(max(1, int(float(os.environ.get("GLAUNCH_FINISH_SECONDS", "120")))))
