@@ -16,6 +16,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import select
 import signal
 import statistics
 import subprocess
@@ -101,12 +102,12 @@ class Worker:
         self._process.wait()
 
     def _answer(self) -> str:
-        signal.alarm(_PATIENCE)
-        line = self._process.stdout.readline().strip()
-        signal.alarm(0)
+        answered = select.select([self._process.stdout], [], [], _PATIENCE)[0]
+        line = self._process.stdout.readline().strip() if answered else ""
         if not line:
+            status = self._process.poll()
             self.close()
-            raise RuntimeError(f"{self.name} has ended with status {self._process.returncode}")
+            raise RuntimeError(f"{self.name} did not answer in {_PATIENCE} s; its exit status: {status}")
         return line
 
 
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the directory with MNIST's files")
     parser.add_argument("--models", default=",".join(MODELS), help=f"of {', '.join(MODELS)}")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--idle", type=float, default=0, help="seconds to wait at most, before a turn, for idle cores")
     parser.add_argument("--write", type=Path, help="a file that gets the tables too")
     options = parser.parse_args()
     names = options.models.split(",")
@@ -128,7 +130,7 @@ def main() -> None:
     sections = [describe(missing)]
     print(sections[0], flush=True)
     for name in names:
-        sections.append(measure(name, contenders, options.data, options.rounds))
+        sections.append(measure(name, contenders, options.data, options.rounds, options.idle))
         print(f"\n{sections[-1]}", flush=True)
     if options.write:
         options.write.write_text("\n\n".join(sections) + "\n", "utf-8")
@@ -146,22 +148,20 @@ def describe(missing: set[str]) -> str:
     model = next((line.split(":")[1].strip() for line in cpu if line.startswith("model name")), platform.processor())
     flags = next((line.split() for line in cpu if line.startswith("flags")), [])
     vectors = next((flag for flag in ("avx512f", "avx2", "avx") if flag in flags), "no AVX")
-    lines = [
-        f"{model} ({vectors}), {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, "
-        f"{', '.join(versions)}; load average {os.getloadavg()[0]:.1f} at the start."
-    ]
-    lines += [f"Left out, because it is not installed: {module}." for module in sorted(missing)]
-    return "\n".join(lines)
+    machine = f"{model} ({vectors}), {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    load = f"load average {os.getloadavg()[0]:.1f} at the start"
+    left_out = "".join(f"\nLeft out, because it is not installed: {module}." for module in sorted(missing))
+    return f"{machine}, {', '.join(versions)}; {load}.{left_out}"
 
 
-def measure(name: str, contenders: Sequence[Contender], data: Path, rounds: int) -> str:
+def measure(name: str, contenders: Sequence[Contender], data: Path, rounds: int, idle: float) -> str:
     """The table of a model."""
     model, workers, speeds, accuracy = MODELS[name], [], {}, {}
     try:
-        for contender in contenders:
-            workers.append(Worker(contender, data, name, model))
+        workers.extend(Worker(contender, data, name, model) for contender in contenders)
         for round_number in range(1 + rounds):
             for worker in workers:
+                wait_for_idle(idle)
                 speed, accuracy[worker.name] = worker.train()
                 if round_number:
                     speeds.setdefault(worker.name, []).append(speed)
@@ -169,12 +169,11 @@ def measure(name: str, contenders: Sequence[Contender], data: Path, rounds: int)
         for worker in workers:
             worker.close()
     lines = [
-        f"**{name}**: {model.title}, batches of {model.batch_size}. {workers[0].greeting.partition('. ')[0]}",
+        f"**{name}**: {model.title}, batches of {model.batch_size}; ours with {threads_of(workers[0].greeting)}.",
         "",
         "| | samples/s, median | range | ours is faster, times | to reach | accuracy at the end |",
         "|---|---|---|---|---|---|",
     ]
-    lines[0] = f"**{name}**: {model.title}, batches of {model.batch_size}; ours with {threads_of(workers[0].greeting)}."
     ratios = {
         other: statistics.median(ours / its for ours, its in zip(speeds[OURS.name], speeds[other])) for other in speeds
     }
@@ -184,11 +183,28 @@ def measure(name: str, contenders: Sequence[Contender], data: Path, rounds: int)
         goal = next((TO_REACH[name][goal] for goal, best in fastest.items() if best == other), None)
         ratio = "" if other == OURS.name else f"{ratios[other]:.2f}"
         reached = "" if goal is None else f"{goal:g}, {'reached' if ratios[other] >= goal else '**not reached**'}"
-        spread = f"{min(found):,.0f} – {max(found):,.0f}"
+        spread = f"{min(found):,.0f} to {max(found):,.0f}"
         lines.append(
             f"| {other} | {statistics.median(found):,.0f} | {spread} | {ratio} | {reached} | {accuracy[other]:.3f} |"
         )
     return "\n".join(lines)
+
+
+def wait_for_idle(seconds: float) -> None:
+    """Waits until nobody else uses the cores, but no longer than this."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        before = _ticks()
+        time.sleep(0.2)
+        total, idle = (after - start for after, start in zip(_ticks(), before))
+        if idle > 0.9 * total:
+            return
+
+
+def _ticks() -> tuple[int, int]:
+    """Of all cores since the machine started: all, and those that were idle."""
+    counts = [int(word) for word in Path("/proc/stat").read_text("utf-8").split("\n")[0].split()[1:]]
+    return sum(counts), counts[3] + counts[4]
 
 
 def goals(name: str, ratios: dict[str, float]) -> list[str]:

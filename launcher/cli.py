@@ -384,7 +384,7 @@ def _say(as_json: bool, content: Any, text: str) -> None:
 def _console(stderr: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(stderr=stderr)
+    console = Console(stderr=stderr, emoji=False)
     if not console.is_terminal:
         console.width = 200  # a file or a pipe has no width: keep a path in one piece
     return console

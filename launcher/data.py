@@ -74,8 +74,8 @@ def resolve(name_or_directory: str) -> Path:
     Raises:
         UserError: neither, or a data set that must be downloaded first.
     """
-    directory = Path(name_or_directory).expanduser()
-    if directory.is_dir():
+    directory = Path(os.path.expanduser(name_or_directory))
+    if name_or_directory and os.path.isdir(directory):
         return directory.absolute()
     if name_or_directory == SAMPLE:
         return sample_digits()

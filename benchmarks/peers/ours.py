@@ -10,13 +10,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "entry_points"))
 
+from models import Model, arguments
+
 import gluon_job  # noqa: F401  the first import of a script: it chooses OpenMP's threads
 import mnist_cnn
 import mnist_mlp
 from gluon_job.compat import mx
 from gluon_job.fit import fit
 from gluon_job.hyperparameters import parse
-from models import Model, arguments
 
 
 class Turns(io.TextIOBase):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "entry_points"))
 
-from gluon_job.compat import mx
 from models import MOMENTUM, Model, arguments, take_turns
+
+from gluon_job.compat import mx
 
 gluon, nn = mx.gluon, mx.gluon.nn
 

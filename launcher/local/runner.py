@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import shutil
 import signal
@@ -116,7 +117,7 @@ class _Runner:
         except UserError as error:
             state, reason = FAILED, str(error)
         except OSError as error:
-            state, reason = FAILED, f"{error.strerror}: {error.filename or self._run.folder}"
+            state, reason = FAILED, f"{error.strerror or error}: {error.filename or self._run.folder}"
         except Exception:
             state, reason = FAILED, f"a defect of glaunch:\n{traceback.format_exc()}"
         finally:
@@ -168,8 +169,11 @@ class _Runner:
         """Keeps what a line of a log tells."""
         found = metrics.parse(line)
         if isinstance(found, metrics.Metric):
-            self._last_metrics[found.name] = found.value
-            measurements.write(json.dumps({"time": time.time(), "host": host, **found._asdict()}) + "\n")
+            value = found.value if math.isfinite(found.value) else None  # JSON has no NaN
+            if value is not None:
+                self._last_metrics[found.name] = value
+            measured = {"time": time.time(), "host": host, **found._asdict(), "value": value}
+            measurements.write(json.dumps(measured) + "\n")
             measurements.flush()
         elif isinstance(found, (metrics.Shard, metrics.Digest)):
             self._hosts.setdefault(host, {}).update(found._asdict())

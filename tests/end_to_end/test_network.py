@@ -96,8 +96,10 @@ class Machine:
         }
         with (self.directory / "log").open("wb") as log:
             self.main = subprocess.Popen(
-                ["ip", "netns", "exec", self.namespace, "unshare", "--pid", "--fork", "--kill-child"]
-                + [sys.executable, "main.py", "train.py"],
+                [
+                    *("ip", "netns", "exec", self.namespace, "unshare", "--pid", "--fork", "--kill-child"),
+                    *(sys.executable, "main.py", "train.py"),
+                ],
                 cwd=self.directory,
                 env={**inherited, **variables},
                 stdin=subprocess.DEVNULL,

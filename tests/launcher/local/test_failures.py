@@ -1,6 +1,7 @@
 """Jobs of two hosts with the real parameter server, in which something goes wrong: they end, say why and leave nothing.
 
-By default a part of the table runs: each event in each role, each moment several times. GLAUNCH_ALL_FAILURES=1 runs all.
+By default a part of the table runs, each event in each role and each moment several times; with
+GLAUNCH_ALL_FAILURES=1 the whole table does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -241,7 +241,7 @@ def test_a_job_in_which_one_process_fails_ends_and_says_why(start, wait_until, r
         os.kill(victim, SIGNALS[event])
     else:
         wait_until(lambda: job.find(role, host), seconds=60)
-        wait_until(lambda: (job.signs / f"{moment} {host}").exists(), seconds=60)
+        wait_until((job.signs / f"{moment} {host}").exists, seconds=60)
     (job.signs / "done").touch()
     out = job.wait()
     assert job.process.returncode == 1, out
