@@ -45,7 +45,8 @@ class Progress:
 
     def group_end(self, begin: int, batches: int) -> int:
         """Where the group of batches that starts with `begin` ends: half a second's work at most, and at a batch
-        that has a progress line unless those are closer than a group."""
+        that has a progress line unless those are closer than a group.
+        """
         interval = self._values["log_interval"]
         end = min(begin + self._group, batches)
         return min(end, begin + interval - begin % interval) if interval >= _BATCHES_OF_A_GROUP else end

@@ -124,7 +124,7 @@ class Replicas:
         first, *others = [weights.statistics for weights in self._weights]
         for name, array in first.items():
             self._cluster.sum_in_place(name, array)
-            array /= self._cluster.size
+            array[:] = array / self._cluster.size
             for other in others:
                 array.copyto(other[name])
 

@@ -81,11 +81,13 @@ class Watch:
         if not ended:
             return False
         self._first_end = self._first_end or now
-        if not late and now - self._first_end <= self._deadlines.finish:
+        all_ended = len(ended) == len(self._workers)
+        patience = (0.0 if all_ended else _LAST_WORDS) if late else self._deadlines.finish
+        if now - self._first_end < patience:
             return False
         going = [name for name, status in self._statuses.items() if status is None]
         waited_for = [name for name in going if name in self._workers] or going
-        if late or len(ended) < len(self._workers):
+        if late or not all_ended:
             self.halted = self._stopped()
             why = "the hosts did not take the same number of steps, or saving takes longer than deadlines.finish"
             self.overdue = (

@@ -82,7 +82,8 @@ def test_a_worker_that_gave_up_waiting_for_the_others_is_not_the_one_that_failed
 
 
 def test_workers_that_all_gave_up_waiting_name_what_they_waited_for(watch):
-    done = watch({"scheduler": WAITS, "algo-1": IS_LATE, "algo-2": IS_LATE}, stop=["scheduler"])
+    later = f"sleep 0.2; {IS_LATE}"
+    done = watch({"scheduler": WAITS, "algo-1": IS_LATE, "algo-2": later}, stop=["scheduler"])
     assert "but scheduler was not: scheduler was stopped by a signal" in done.overdue
 
 

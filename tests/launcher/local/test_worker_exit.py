@@ -52,8 +52,9 @@ def test_a_worker_that_failed_waits_for_nobody(text, status, said):
     assert said in done.stderr
 
 
-def test_an_exit_that_was_caught_is_none():
-    done = leave("import sys\ntry:\n    sys.exit(3)\nexcept SystemExit as end:\n    kept = end\nprint('went on')")
+@pytest.mark.parametrize("then", ["pass", "kept = end"])
+def test_an_exit_that_was_caught_is_none(then):
+    done = leave(f"import sys\ntry:\n    sys.exit(3)\nexcept SystemExit as end:\n    {then}\nprint('went on')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
 
 
