@@ -18,7 +18,7 @@ from gluon_job.compat import mx
 from gluon_job.hyperparameters import parse
 from gluon_job.order import Order
 
-OPTIMIZERS = {"sgd": {"learning_rate": 0.02}, "adam": {"learning_rate": 0.01}}
+OPTIMIZERS = {"sgd": {"learning_rate": 0.02}, "adam": {"learning_rate": 0.001}}
 UNEVEN = [37, 11, 23, 5]  # samples of each host, where each has its own; the last batches are partial
 BATCH = 12
 
