@@ -360,7 +360,7 @@ def _conclude(run: Run) -> None:
     console.print(f"[green]{status.state}[/green] {run.name} in {tables.duration(status.seconds)}", highlight=False)
     if "validation:accuracy" in status.metrics:
         console.print(f"validation accuracy {status.metrics['validation:accuracy']:.4f}", highlight=False)
-    console.print(f"model {run.model}", highlight=False, soft_wrap=True)
+    console.out(f"model {tables.from_home(run.model)}", highlight=False)
 
 
 def _object_or_error(run: Run) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -138,6 +139,14 @@ def print_checks(checks: list[doctor.Check], console: Console) -> None:
         console.print(f"{marks[check.state]}  [bold]{check.name:<8}[/bold] {escape(check.found)}", highlight=False)
         if check.advice:
             console.out(f"{'':16}{check.advice}", style="yellow", highlight=False)
+
+
+def from_home(path: Path) -> str:
+    """A path as a person would type it: `~/...` below the home directory."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):  # elsewhere, or a user without a home
+        return str(path)
 
 
 def duration(seconds: float | None) -> str:
