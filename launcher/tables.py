@@ -112,7 +112,9 @@ def print_cause(cause: diagnose.Cause, console: Console) -> None:
     console.out(cause.reason, style="bold red", highlight=False)
     if cause.frame:
         frame = cause.frame
-        console.out(f"  {frame.file}:{frame.line}, in {frame.function}\n    {frame.code}", highlight=False)
+        console.out(
+            f"  {from_home(Path(frame.file))}:{frame.line}, in {frame.function}\n    {frame.code}", highlight=False
+        )
     if cause.hint:
         console.out(f"hint: {cause.hint}", style="yellow", highlight=False)
     if cause.traceback.count("\n"):
