@@ -170,3 +170,9 @@ def test_colours_are_for_terminals_only(recorded):
     run = recorded(state=COMPLETED)
     assert "\x1b" not in shown(tables.print_runs, [run])
     assert "\x1b[32mCompleted" in shown(tables.print_runs, [run], force_terminal=True, color_system="standard")
+
+
+def test_a_path_below_the_home_directory_is_told_as_a_person_would_type_it(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert tables.from_home(Path("/home/ada/runs/model.tar.gz")) == "~/runs/model.tar.gz"
+    assert tables.from_home(Path("/srv/runs")) == "/srv/runs"
