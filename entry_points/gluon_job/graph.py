@@ -1,8 +1,8 @@
 """The net as a symbol that oneDNN computes fast, with exactly the same parameters, outputs and gradients.
 
-oneDNN's convolutions and poolings for AVX2 want blocks of eight channels and are several times slower without
-(facts: a LeNet's 20 and 50 channels). So channels of zeros are added inside the graph, the kernel's rows become
-channels where an image has only one, and relu follows max pooling, where it has a quarter of the work.
+oneDNN's convolutions and poolings for AVX2 want blocks of eight channels and are up to four times slower without (a
+LeNet has 20 and 50). So channels of zeros are added inside the graph, the kernel's rows become channels where an image
+has only one, and relu follows max pooling, where it has a quarter of the work.
 """
 
 import ast

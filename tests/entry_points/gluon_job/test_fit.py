@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gluon_job import fit as fit_module
+from gluon_job import progress
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
 from gluon_job.fit import HYPERPARAMETERS, fit
@@ -249,7 +250,8 @@ def test_without_patience_the_last_epoch_counts(scores):
     assert_same(train(validation=VALIDATION, epochs=3)[0], train(epochs=3)[0])
 
 
-def test_progress_is_printed_line_by_line(capsys):
+def test_progress_is_printed_line_by_line(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 1000)
     _, history = train(validation=VALIDATION, epochs=2, batch_size=2, log_interval=16)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Training on 74 samples: 2 epochs of 37 batches, 12730 parameters, 1 thread(s)."
@@ -271,6 +273,13 @@ def test_progress_is_printed_line_by_line(capsys):
 def test_a_line_for_every_batch_is_not_so_often_that_it_slows_the_training(capsys):
     train(batch_size=1, log_interval=1)
     assert 3 <= len(re.findall("Batch", capsys.readouterr().out)) < 74
+
+
+def test_a_slow_net_has_progress_lines_though_its_interval_is_far(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr(progress, "_SECONDS_OF_A_GROUP", 0)
+    train(log_interval=1000)
+    assert re.findall(r"Epoch 0 Batch (\d+)", capsys.readouterr().out) == [str(batch) for batch in range(1, 9)]
 
 
 def test_no_progress_lines_without_an_interval(capsys):
