@@ -14,10 +14,12 @@ _chosen_by_user = False
 
 
 def prepare() -> None:
-    """Sets OpenMP's defaults; called before mxnet is imported. OMP_NUM_THREADS in the environment wins."""
+    """Sets OpenMP's and mxnet's defaults; called before mxnet is imported. What the environment has already wins."""
     global _chosen_by_user
     _chosen_by_user = _OPENMP in os.environ
     os.environ.setdefault(_OPENMP, "1")
+    # Operators draw workspaces from a pool of four, for all CPU contexts, and wait for the one with the same.
+    os.environ.setdefault("MXNET_CPU_TEMP_COPY", "32")
 
 
 def openmp() -> int:
