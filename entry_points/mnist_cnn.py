@@ -12,7 +12,7 @@
       - {type: dropout, rate: 0.25}
 """
 
-from gluon_job import artifact, cluster, contract, datasets, inference, layers
+from gluon_job import artifact, checkpoint, cluster, contract, datasets, export, inference, layers
 from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
 from gluon_job.fit import fit
 from gluon_job.hyperparameters import Hyperparameter, parse
@@ -35,6 +35,7 @@ ARCHITECTURES = {
 }
 HYPERPARAMETERS = {
     **FIT_HYPERPARAMETERS,
+    **export.HYPERPARAMETERS,
     "architecture": Hyperparameter("lenet", "a network by name", choices=sorted(ARCHITECTURES)),
     "layers": Hyperparameter(None, "a network of your own instead: a list of layers", kind=[dict]),
     "optimizer": FIT_HYPERPARAMETERS["optimizer"]._replace(
@@ -63,14 +64,17 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     layers.check(net, training.images.shape[1:])
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
     sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
-    fit(net, training, validation, values, cluster.contexts(num_gpus), several, sharded)
+    devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
+    fit(net, training, validation, values, devices, several, sharded, checkpoints)
     net.input_shape, net.labels = training.images.shape[1:], labels
+    net.samples, net.require_onnx = training.images[: export.COMPARED], values["require_onnx"]
     return net
 
 
 def save(net, model_dir):
-    """Writes the artifact: symbol, parameters, shapes and what a client must know."""
+    """Writes the artifact: symbol, parameters, shapes, what a client must know, and ONNX."""
     artifact.save(net, model_dir, net.input_shape, net.labels)
+    export.after_training(model_dir, net.samples, net.require_onnx)
 
 
 def model_fn(model_dir):
@@ -81,6 +85,11 @@ def model_fn(model_dir):
 def transform_fn(net, data, input_content_type, output_content_type):
     """Answers one request: images in, classes and probabilities out."""
     return inference.transform(net, data, input_content_type, output_content_type)
+
+
+def transform_batch_fn(net, requests):
+    """Answers several requests (body, content type, accepted types) at once, for a server that has a use for it."""
+    return inference.transform_batch(net, requests)
 
 
 if __name__ == "__main__":

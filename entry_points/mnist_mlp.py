@@ -3,7 +3,7 @@
 glaunch run mnist_mlp -p hidden='[128, 64]' -p epochs=10
 """
 
-from gluon_job import artifact, cluster, contract, datasets, inference
+from gluon_job import artifact, checkpoint, cluster, contract, datasets, export, inference
 from gluon_job.compat import mx
 from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
 from gluon_job.fit import fit
@@ -14,6 +14,7 @@ HYPERPARAMETERS = {
     "activation": Hyperparameter("relu", "of the hidden layers", choices=["relu", "tanh", "sigmoid", "softrelu"]),
     "dropout": Hyperparameter(0.0, "share of a hidden layer's outputs dropped while training", low=0, high=0.95),
     **FIT_HYPERPARAMETERS,
+    **export.HYPERPARAMETERS,
 }
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "rmsprop": 0.001}
 
@@ -40,14 +41,17 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     net = build(values)
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
     sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
-    fit(net, training, validation, values, cluster.contexts(num_gpus), several, sharded)
+    devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
+    fit(net, training, validation, values, devices, several, sharded, checkpoints)
     net.input_shape, net.labels = training.images.shape[1:], labels
+    net.samples, net.require_onnx = training.images[: export.COMPARED], values["require_onnx"]
     return net
 
 
 def save(net, model_dir):
-    """Writes the artifact: symbol, parameters, shapes and what a client must know."""
+    """Writes the artifact: symbol, parameters, shapes, what a client must know, and ONNX."""
     artifact.save(net, model_dir, net.input_shape, net.labels)
+    export.after_training(model_dir, net.samples, net.require_onnx)
 
 
 def model_fn(model_dir):
@@ -58,6 +62,11 @@ def model_fn(model_dir):
 def transform_fn(net, data, input_content_type, output_content_type):
     """Answers one request: images in, classes and probabilities out."""
     return inference.transform(net, data, input_content_type, output_content_type)
+
+
+def transform_batch_fn(net, requests):
+    """Answers several requests (body, content type, accepted types) at once, for a server that has a use for it."""
+    return inference.transform_batch(net, requests)
 
 
 if __name__ == "__main__":

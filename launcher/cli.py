@@ -7,7 +7,7 @@ import sys
 import click
 
 from launcher import __version__
-from launcher.commands import data, jobs, machine
+from launcher.commands import data, endpoints, export, jobs, machine
 from launcher.errors import UserError
 
 INTERRUPTED = 130
@@ -42,6 +42,7 @@ def cli() -> None:
     glaunch run mnist_mlp              train on the sample digits
     glaunch run train.py --data DIR    train with a script of your own
     glaunch ls                         what has been run
+    glaunch deploy                     serve the latest model on this machine
     """
 
 
@@ -53,6 +54,11 @@ for command in (
     jobs.stop,
     jobs.explain,
     jobs.rm,
+    endpoints.deploy,
+    endpoints.endpoints,
+    endpoints.predict,
+    endpoints.bench,
+    export.export,
     data.data,
     machine.doctor,
     machine.completion,

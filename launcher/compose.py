@@ -11,11 +11,12 @@ from typing import Any
 
 from launcher import data, jobfile, library
 from launcher.errors import UserError
-from launcher.job import Channel, TrainingJob
+from launcher.job import Channel, Checkpoints, TrainingJob
+from launcher.run import Run
 
 
 def job(
-    word: str,
+    word: str | None,
     *,
     parameters: Sequence[str] = (),
     data_word: str | None = None,
@@ -24,23 +25,35 @@ def job(
     hosts: int | None = None,
     name: str | None = None,
     max_run: float | None = None,
+    checkpoint_every: str | None = None,
+    resume: str | None = None,
+    retries: int | None = None,
+    kill_after: float | None = None,
 ) -> TrainingJob:
     """The job that the words mean.
 
     Args:
-        word: a built-in entry point, a script or a job file (.yaml, .yml).
+        word: a built-in entry point, a script or a job file (.yaml, .yml); None for the job of the run to resume.
         parameters: `name=value`, the value as JSON; what is not JSON is a string.
         data_word: a directory or a known data set: the channel `training`.
         channels: `name=directory`, or `name=directory:sharded`.
         source_dir: the directory that travels with a script.
         hosts: how many.
         name: the base of the run's name.
-        max_run: seconds.
+        max_run, kill_after: seconds.
+        checkpoint_every: `2` epochs, `30s`; with kill_after every epoch by default.
+        resume: a run whose checkpoints the job begins with.
+        retries: how often it is started again.
 
     Raises:
         UserError: something is not there or not valid.
     """
-    if word.endswith((".yaml", ".yml")):
+    earlier = Run.find(resume) if resume else None
+    if word is None:
+        if earlier is None:
+            raise UserError("which job? name a script, a built-in entry point or a job file, or --resume a RUN")
+        made = earlier.job
+    elif word.endswith((".yaml", ".yml")):
         if source_dir:
             raise UserError(f"--source-dir {source_dir}: a job file has a source_dir of its own, put it into {word}")
         made = jobfile.read(Path(word))
@@ -57,7 +70,22 @@ def job(
         hosts=hosts or made.hosts,
         name=name or made.name,
         max_run=made.max_run if max_run is None else max_run,
+        checkpoints=_checkpoints(made.checkpoints, checkpoint_every, earlier, kill_after),
+        retries=made.retries if retries is None else retries,
+        kill_after=kill_after if earlier or kill_after is not None else made.kill_after,
     )
+
+
+def _checkpoints(made: Checkpoints, every: str | None, earlier: Run | None, kill_after: float | None) -> Checkpoints:
+    every = every or made.every or ("1 epoch" if kill_after is not None else "")
+    if earlier is None:
+        return replace(made, every=every)
+    if not earlier.status.is_over:
+        raise UserError(f"run {earlier.name} is still running: `glaunch stop {earlier.name}` first")
+    source = earlier.host(earlier.hosts[0]) / "checkpoints"
+    if not source.is_dir() or not any(source.iterdir()):
+        raise UserError(f"run {earlier.name} left no checkpoints: run it with --checkpoint-every, as `1` or `30s`")
+    return replace(made, every=every, source=source.absolute())
 
 
 def _hyperparameters(parameters: Iterable[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from launcher.run import Run
 
+RESTART = "[glaunch] "  # begins the line of a log after which another attempt of the job follows
 _TAIL = 2**18  # bytes of the log that are looked at: a traceback is at the end
 _LAST_WORDS = 2**9  # bytes of what a program without a traceback says before it ends
 # A syntax error's place is in no function.
@@ -112,7 +113,7 @@ def ending(exit_status: int) -> str:
 
 def _trace_of(log: Path, exit_status: int) -> str:
     """The traceback that ended a script. One in the log of a script that ended well, or by a signal, was overcome."""
-    return _last_error(_end_of(log, _TAIL)) if exit_status > 0 else ""
+    return _last_error(_end_of(log, _TAIL).rpartition(f"\n{RESTART}attempt ")[2]) if exit_status > 0 else ""
 
 
 def _end_of(log: Path, size: int) -> str:

@@ -49,7 +49,7 @@ def _python() -> Check:
 
 
 def _mxnet() -> list[Check]:
-    from launcher.local.runner import image_path
+    from launcher.local.hosts import image_path
 
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Where runs and cached data are kept on this machine."""
+"""Where runs, endpoints and cached data are kept on this machine."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ def runs_directory() -> Path:
         UserError: GLAUNCH_HOME is not set, and the user has no home directory.
     """
     return _directory("runs", "XDG_DATA_HOME", ".local/share")
+
+
+def endpoints_directory() -> Path:
+    """The folder of endpoint folders: `endpoints`, beside `runs`.
+
+    Raises:
+        UserError: as `runs_directory`.
+    """
+    return _directory("endpoints", "XDG_DATA_HOME", ".local/share")
 
 
 def cache_directory() -> Path:

@@ -16,6 +16,7 @@ DISTRIBUTIONS = ("FullyReplicated", "ShardedByS3Key")
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # what CreateTrainingJob accepts
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VARIABLE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,511}")
+_EVERY = re.compile(r"(?:[1-9][0-9]* ?(?:epochs?)?|(?=.*[1-9])[0-9]+(?:\.[0-9]+)? ?(?:s|seconds?))")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,31 @@ class Deadlines:
 
 
 @dataclass(frozen=True)
+class Checkpoints:
+    """What a job keeps of its training while it goes on, and what it begins with.
+
+    Attributes:
+        every: `2 epochs`, or `30 seconds` (then at the end of the epoch they pass in); "" for never.
+        keep: how many, the last ones.
+        source: a directory of checkpoints to go on from, absolute; None begins anew.
+    """
+
+    every: str = ""
+    keep: int = 3
+    source: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.every and not _EVERY.fullmatch(self.every):
+            raise UserError(
+                f"checkpoints: every {self.every!r}: expected a number of epochs, as `2`, or of seconds, as `30s`"
+            )
+        if self.keep < 1:
+            raise UserError(f"checkpoints: keep: at least 1, not {self.keep}")
+        if self.source is not None and not os.path.isdir(self.source):
+            raise UserError(f"checkpoints: no directory {self.source}")
+
+
+@dataclass(frozen=True)
 class TrainingJob:
     """What to train, with which values, on which data, on how many hosts.
 
@@ -71,6 +97,9 @@ class TrainingJob:
         environment: variables added to the hosts' environment.
         max_run: seconds after which the job is stopped, or None.
         deadlines: for hosts that wait for each other.
+        checkpoints: what is kept while it trains, and what it begins with.
+        retries: how often a job that failed is started again, from its last checkpoint.
+        kill_after: seconds after which the last host is killed, once, as a drill; the job is then started again.
 
     Raises:
         UserError: a value that SageMaker, or this machine, would refuse.
@@ -85,6 +114,9 @@ class TrainingJob:
     environment: Mapping[str, str] = field(default_factory=dict)
     max_run: float | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    retries: int = 0
+    kill_after: float | None = None
 
     def __post_init__(self) -> None:
         self._check_code()
@@ -96,14 +128,21 @@ class TrainingJob:
         for name, value in self.environment.items():
             if not _VARIABLE_NAME.fullmatch(name) or "\0" in value:
                 raise UserError(f"environment variable {name!r}: letters, digits and '_' in its name, no NUL in it")
-        if self.hosts < 1:
-            raise UserError(f"hosts: at least 1, not {self.hosts}")
-        if self.max_run is not None and not self.max_run > 0:
-            raise UserError(f"max_run: more than 0 seconds, not {self.max_run}")
+        self._check_numbers()
         if not self.name:
             object.__setattr__(self, "name", _job_name(self.script.stem))
         if not _NAME.fullmatch(self.name):
             raise UserError(f"name {self.name!r}: letters, digits and '-' between them, at most 63")
+
+    def _check_numbers(self) -> None:
+        if self.hosts < 1:
+            raise UserError(f"hosts: at least 1, not {self.hosts}")
+        if self.max_run is not None and not self.max_run > 0:
+            raise UserError(f"max_run: more than 0 seconds, not {self.max_run}")
+        if self.retries < 0:
+            raise UserError(f"retries: 0 or more, not {self.retries}")
+        if self.kill_after is not None and not self.kill_after > 0:
+            raise UserError(f"kill_after: more than 0 seconds, not {self.kill_after}")
 
     @property
     def program(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from launcher import library
 from launcher.errors import UserError
-from launcher.job import Channel, Deadlines, TrainingJob
+from launcher.job import Channel, Checkpoints, Deadlines, TrainingJob
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -75,6 +75,13 @@ def to_yaml(job: TrainingJob) -> str:
         content["max_run"] = job.max_run
     if job.deadlines != Deadlines():
         content["deadlines"] = vars(job.deadlines)
+    if job.checkpoints != Checkpoints():
+        source = {"source": str(job.checkpoints.source)} if job.checkpoints.source else {}
+        content["checkpoints"] = {"every": job.checkpoints.every, "keep": job.checkpoints.keep, **source}
+    if job.retries:
+        content["retries"] = job.retries
+    if job.kill_after is not None:
+        content["kill_after"] = job.kill_after
     dumper = _with_numbers_of_json(yaml.SafeDumper)
     text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
     return text
@@ -101,7 +108,15 @@ def _job(content: dict[str, Any], here: Path) -> TrainingJob:
         environment=content.get("environment") or {},
         max_run=content.get("max_run"),
         deadlines=Deadlines(**(content.get("deadlines") or {})),
+        checkpoints=_checkpoints(content.get("checkpoints") or {}, here),
+        retries=int(content.get("retries", 0)),
+        kill_after=content.get("kill_after"),
     )
+
+
+def _checkpoints(value: dict[str, Any], here: Path) -> Checkpoints:
+    source = (here / os.path.expanduser(value["source"])).resolve() if "source" in value else None
+    return Checkpoints(str(value.get("every", "")), int(value.get("keep", Checkpoints.keep)), source)
 
 
 def _channel(value: str | dict[str, str], here: Path) -> Channel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 _NUMBER = r"([+-]?(?:[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?|nan|inf))"
 
@@ -23,6 +23,7 @@ _PLAN = re.compile(r"Training on (\d+) samples: (\d+) epochs of (\d+) batches")
 
 _SHARD = re.compile(r"Shard: (\d+) of \d+ samples")
 _DIGEST = re.compile(r"Parameters: digest ([0-9a-f]+)")
+_CHECKPOINT = re.compile(r"\[Epoch (\d+)\] Checkpoint: ")
 
 
 class Metric(NamedTuple):
@@ -62,7 +63,16 @@ class Digest(NamedTuple):
     digest: str
 
 
-def parse(line: str) -> Metric | Progress | Plan | Shard | Digest | None:
+class Checkpoint(NamedTuple):
+    """An epoch, from 0, after which the training can go on."""
+
+    epoch: int
+
+
+Found = Union[Metric, Progress, Plan, Shard, Digest, Checkpoint]
+
+
+def parse(line: str) -> Found | None:
     """What one line of a log says, or None."""
     if match := _SHARD.match(line):
         return Shard(int(match[1]))
@@ -71,11 +81,13 @@ def parse(line: str) -> Metric | Progress | Plan | Shard | Digest | None:
     return _parse_epoch(line) if "poch" in line else None  # most lines of a talkative script have none
 
 
-def _parse_epoch(line: str) -> Metric | Progress | Plan | None:
+def _parse_epoch(line: str) -> Found | None:
     if match := _PROGRESS.search(line):
         return Progress(int(match[1]), int(match[2]), float(match[3]), float(match[4]))
     if match := _PLAN.search(line):
         return Plan(int(match[1]), int(match[2]), int(match[3]))
+    if match := _CHECKPOINT.match(line):
+        return Checkpoint(int(match[1]))
     epoch = _EPOCH.search(line)
     if epoch is None:
         return None

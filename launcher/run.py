@@ -18,7 +18,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,9 @@ class Status:
         reason: why it failed or stopped.
         exit_statuses: of each host's script; negative is the signal that ended it.
         metrics: the last value of each metric.
-        hosts: of each host what it told of itself: `samples` in its shard, `digest` of its parameters.
+        hosts: of each host what is known: `samples` in its shard, `digest` of its parameters, `seconds` of its script.
         failed_host: the one whose script failed first, or "".
+        restarts: of each time that the job was started again, why and from where.
     """
 
     state: str
@@ -59,6 +60,7 @@ class Status:
     metrics: Mapping[str, float] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failed_host: str = ""
+    restarts: Sequence[str] = ()
 
     @property
     def is_over(self) -> bool:

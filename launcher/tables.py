@@ -36,6 +36,7 @@ def run_as_object(run: Run) -> dict[str, Any]:
         "started": status.started,
         "ended": status.ended,
         "seconds": status.seconds,
+        "restarts": list(status.restarts),
         "metrics": {name: value if math.isfinite(value) else None for name, value in status.metrics.items()},
         "hosts": {
             host: {
@@ -90,6 +91,8 @@ def print_run(run: Run, console: Console) -> None:
     grid.add_row("state", Text.assemble((status.state, _COLOURS[status.state]), f"  {status.reason}".rstrip()))
     add("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)))
     add("took", duration(status.seconds))
+    for restart in status.restarts:
+        add("restarted", restart)
     add("script", job["entry_point"])
     for name, value in (job.get("hyperparameters") or {}).items():
         add(f"  {name}", json.dumps(value))
@@ -98,13 +101,24 @@ def print_run(run: Run, console: Console) -> None:
     for name, value in sorted(status.metrics.items()):
         add(name, f"{value:,.0f}" if "per_second" in name else f"{value:.6f}")
     for host in run.hosts:
-        told = {"exit status": status.exit_statuses.get(host), **status.hosts.get(host, {})}
-        known = ", ".join(f"{title} {value}" for title, value in told.items() if value is not None)
-        add(host, f"{run.log(host)}" + (f"  ({known})" if known else ""))
+        add(host, f"{_host(run, host)}\n{run.log(host)}")
     for title, path in (("model", run.model), ("output", run.output)):
         if path.exists():
             add(title, f"{path}  ({path.stat().st_size / 1024:,.0f} KiB)")
     console.print(grid, highlight=False)
+
+
+def _host(run: Run, host: str) -> str:
+    """`done in 4.2 s, 2,000 samples, digest 488d48bff488493e`."""
+    status = run.status
+    exit_status, told = status.exit_statuses.get(host), status.hosts.get(host, {})
+    state = "running" if not status.is_over else "not started"
+    if exit_status is not None:
+        state = diagnose.ending(exit_status) if exit_status else "done"
+    took = f" in {duration(told['seconds'])}" if exit_status == 0 and "seconds" in told else ""
+    samples = f", {told['samples']:,} samples" if "samples" in told else ""
+    digest = f", digest {told['digest']}" if "digest" in told else ""
+    return f"{state}{took}{samples}{digest}"
 
 
 def print_cause(cause: diagnose.Cause, console: Console) -> None:

@@ -11,10 +11,11 @@ from typing import Any, Dict, Sequence, Tuple
 
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
+from gluon_job.inference import METADATA
 from gluon_job.step import SCALE
 
 SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
-SHAPES, METADATA = "model-shapes.json", "model-metadata.json"
+SHAPES = "model-shapes.json"
 
 
 def save(net: Any, model_dir: str, input_shape: Sequence[int], labels: Sequence[str], scale: float = SCALE) -> None:
@@ -67,15 +68,40 @@ def save_any(net: Any, model_dir: str) -> None:
 
 def load(model_dir: str, ctx: Any = None) -> Tuple[Any, Dict[str, Any]]:
     """The net (a hybridized SymbolBlock) and its metadata; InputError names a missing file."""
-    for name in (SYMBOL, PARAMETERS, METADATA):
-        if not os.path.exists(os.path.join(model_dir, name)):
-            raise InputError(f"{model_dir} has no {name}: it is not a model that this script saved")
+    described = metadata(model_dir)
+    return load_net(model_dir, ctx=ctx), described
+
+
+def load_net(model_dir: str, input_name: str = "data", ctx: Any = None) -> Any:
+    """The net, a hybridized SymbolBlock of one input; InputError names a missing file."""
+    symbol, parameters = _existing(model_dir, SYMBOL), _existing(model_dir, PARAMETERS)
     # As SymbolBlock.imports, which does not know the input's type and warns of it.
-    net = mx.gluon.SymbolBlock(mx.sym.load(os.path.join(model_dir, SYMBOL)), mx.sym.var("data", dtype="float32"))
-    net.collect_params().load(os.path.join(model_dir, PARAMETERS), ctx=ctx or mx.cpu())
+    net = mx.gluon.SymbolBlock(mx.sym.load(symbol), mx.sym.var(input_name, dtype="float32"))
+    net.collect_params().load(parameters, ctx=ctx or mx.cpu())
     net.hybridize(static_alloc=True, static_shape=True)
-    with open(os.path.join(model_dir, METADATA), encoding="utf-8") as file:
-        return net, json.load(file)
+    return net
+
+
+def metadata(model_dir: str) -> Dict[str, Any]:
+    """What `save` wrote of a classifier's input and answer; InputError when it is missing."""
+    with open(_existing(model_dir, METADATA), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def input_signature(model_dir: str) -> Tuple[str, Tuple[int, ...]]:
+    """The name of the only input and its shape without the batch; InputError: it is missing, or not the only one."""
+    with open(_existing(model_dir, SHAPES), encoding="utf-8") as file:
+        inputs = json.load(file)
+    if len(inputs) != 1:
+        raise InputError(f"the model has {len(inputs)} inputs: only models of one are known here")
+    return inputs[0]["name"], tuple(inputs[0]["shape"][1:])
+
+
+def _existing(model_dir: str, name: str) -> str:
+    path = os.path.join(model_dir, name)
+    if not os.path.exists(path):
+        raise InputError(f"{model_dir} has no {name}: it is not a model that this script saved")
+    return path
 
 
 def _write_json(model_dir: str, name: str, content: Any) -> None:

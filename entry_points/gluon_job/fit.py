@@ -11,12 +11,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from gluon_job import threads
+from gluon_job.checkpoint import Checkpoints
 from gluon_job.cluster import Cluster, digest
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
 from gluon_job.hyperparameters import Hyperparameter
 from gluon_job.order import Order
 from gluon_job.progress import Epoch, Progress
+from gluon_job.recovery import Recovery
 from gluon_job.replicas import Replicas
 from gluon_job.schedule import learning_rate
 from gluon_job.step import Graphs
@@ -51,11 +53,13 @@ def fit(
     contexts: Sequence[Any],
     cluster: Optional[Cluster] = None,
     sharded: bool = False,
+    checkpoints: Optional[Checkpoints] = None,
 ) -> List[Epoch]:
     """Trains a network in place and prints its progress.
 
-    The same seed, data and number of threads give the same parameters, bit for bit; several hosts give those of one
-    host with the same batches, but for rounding, and all of them the same.
+    The same seed, data and number of threads give the same parameters, bit for bit, whether or not the training was
+    interrupted and resumed; several hosts give those of one host with the same batches, but for rounding, and all of
+    them the same.
 
     Args:
         net: a HybridBlock; float32 images (N, 1, height, width) from 0 to 1 in, logits (N, classes) out. Parameters
@@ -66,9 +70,14 @@ def fit(
         cluster: the hosts; this one alone by default. The first prints for all.
         sharded: whether this host has its own training samples, instead of all of them. Validation data are the same
             on every host.
+        checkpoints: the training goes on from the last of the first host's, and that host writes new ones.
+
+    Returns:
+        The epochs trained here.
 
     Raises:
-        InputError: more samples in a batch than there are, patience without validation data, a loss not finite.
+        InputError: more samples in a batch than there are, patience without validation data, a loss not finite, a
+            checkpoint of another job.
     """
     values, cluster = dict(hyperparameters), cluster or Cluster()
     if values.get("batch_size_per_host"):
@@ -78,22 +87,22 @@ def fit(
     _check(total, validation, values)
     order = Order(samples, cluster.index, sharded, values["batch_size"], values["seed"])
     _initialize(net, training[0].shape[1:], values["seed"], contexts)
+    recovery = Recovery(checkpoints, cluster, {**_identity(net, values), "samples": total})
+    values["threads"] = values["threads"] or recovery.threads
     replicas = _replicas(net, training, values, contexts, cluster)
     _print_plan(net, values, order, total, replicas.threads, cluster)
-    history: List[Epoch] = []
-    best = None
-    for number in range(values["epochs"]):
-        progress = _train(replicas, order, number, values, cluster)
+    position, history = recovery.resume(replicas), []
+    while not position.is_end(values):
+        progress = _train(replicas, order, position.epoch, values, cluster)
         replicas.average_statistics()
         epoch = progress.finish(replicas.score(*validation) if validation is not None else None)
         if cluster.is_first:
             epoch.report()
         history.append(epoch)
-        if best is None or not values["patience"] or epoch.validation_accuracy > best.validation_accuracy:
-            best = epoch
+        position = position.after(epoch, values["patience"])
+        if position.is_best:
             replicas.store()
-        elif number - best.epoch >= values["patience"]:
-            break
+        recovery.note(position, replicas, values["patience"])
     if cluster.size > 1:
         parameters = {name: parameter.list_data()[0] for name, parameter in net.collect_params().items()}
         print(f"Parameters: digest {digest(parameters)}", flush=True)
@@ -186,6 +195,12 @@ def _check(samples: int, validation: Optional[Data], values: Mapping[str, Any]) 
         raise InputError(f"batch_size is {values['batch_size']}, but there are only {samples} training samples")
     if values["patience"] and validation is None:
         raise InputError("patience needs validation data, and this job has none")
+
+
+def _identity(net: Any, values: Mapping[str, Any]) -> Dict[str, Any]:
+    """What a checkpoint must have been made with, as JSON values."""
+    shapes = sorted([p.name, list(p.shape)] for p in net.collect_params().values())
+    return {**{name: values[name] for name in ("optimizer", "batch_size", "seed")}, "parameters": shapes}
 
 
 def _size(net: Any) -> int:

@@ -1,6 +1,6 @@
 """A net on the devices, of this host and the others, that share every batch."""
 
-from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -76,6 +76,16 @@ class Replicas:
         """Of all contexts together."""
         return len(self._contexts) * threads.openmp()
 
+    @property
+    def contexts(self) -> int:
+        """How many devices of this host share a batch."""
+        return len(self._contexts)
+
+    @property
+    def steps(self) -> int:
+        """Of each optimizer so far."""
+        return self.optimizers[0].steps
+
     def share(self, batches: Sequence[np.ndarray]) -> List[Share]:
         """What each device computes of batches: the indices of their samples."""
         # All at once: mxnet uploads an array when everything queued before it is done.
@@ -150,6 +160,31 @@ class Replicas:
     def store(self) -> None:
         """Gives the net these weights."""
         self._weights[0].store()
+
+    def state(self) -> Dict[str, np.ndarray]:
+        """All that a training needs to go on from here, but for `Optimizer.steps`: arrays by name."""
+        return {name: array.asnumpy() for name, array in self._buffers(0).items()}
+
+    def resume(self, state: Optional[Mapping[str, np.ndarray]], steps: int) -> None:
+        """Goes on, on all hosts, from the state that the first of them gives, after so many steps."""
+        first, *others = [self._buffers(k) for k in range(len(self._contexts))]
+        for name, array in first.items():
+            if state is not None:
+                array[:] = state[name]
+            self._cluster.copy_from_first("resumed " + name, array)
+            for other in others:
+                array.copyto(other[name])
+        for optimizer in self.optimizers:
+            optimizer.steps = steps
+
+    def _buffers(self, k: int) -> Dict[str, Any]:
+        """What changes in training on a device."""
+        weights, states = self._weights[k], self.optimizers[k].states
+        return {
+            "weights": weights.values,
+            **{f"optimizer {i}": state for i, state in enumerate(states)},
+            **{f"statistic {name}": array for name, array in weights.statistics.items()},
+        }
 
     def _gather(self, share: Share, ctx: Any, begin: int, end: int) -> Tuple[List[Any], List[Any], List[int]]:
         """The images, the labels and the size of each of a device's batches."""

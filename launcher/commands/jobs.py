@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from launcher.commands.shared import complete_run, complete_script, console, json_option, run_argument, say
+from launcher.commands.shared import (
+    complete_run,
+    complete_run_or_endpoint,
+    complete_script,
+    console,
+    json_option,
+    run_argument,
+    say,
+)
 from launcher.errors import JobFailed, UserError
 
 if TYPE_CHECKING:
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("script", metavar="SCRIPT|JOB.yaml", shell_complete=complete_script)
+@click.argument("script", metavar="SCRIPT|JOB.yaml", required=False, shell_complete=complete_script)
 @click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A hyperparameter; the value is JSON.")
 @click.option("--data", "data_word", metavar="DIR|NAME", help="The channel `training`: a directory or a data set.")
 @click.option("--channel", "channels", multiple=True, metavar="NAME=DIR", help="Another channel.")
@@ -27,9 +35,13 @@ if TYPE_CHECKING:
 @click.option("--hosts", type=click.IntRange(1, 64), help="How many hosts, with MXNet's parameter server.")
 @click.option("--name", help="The base of the run's name.")
 @click.option("--max-run", type=float, metavar="SECONDS", help="Stop the job after that long.")
+@click.option("--checkpoint-every", metavar="N|Ns", help="Keep a checkpoint every N epochs, or N seconds.")
+@click.option("--resume", metavar="RUN", shell_complete=complete_run, help="Go on from a run's last checkpoint.")
+@click.option("--retries", type=click.IntRange(0), help="Start a job that failed again, from its last checkpoint.")
+@click.option("--kill-after", type=float, metavar="SECONDS", help="A drill: kill a host then, and see the job recover.")
 @click.option("--detach", is_flag=True, help="Return at once; the job goes on.")
 @json_option
-def run(script: str, detach: bool, as_json: bool, **words: Any) -> int:
+def run(script: str | None, detach: bool, as_json: bool, **words: Any) -> int:
     """Run a job on this machine.
 
     SCRIPT is a built-in entry point (mnist_mlp, mnist_cnn) or a Python file that defines train() and save(), or runs
@@ -39,6 +51,7 @@ def run(script: str, detach: bool, as_json: bool, **words: Any) -> int:
     glaunch run mnist_mlp -p epochs=3 -p hidden='[16, 16]'
     glaunch run mnist_cnn --data fashion-mnist --hosts 2
     glaunch run train.py --source-dir . --channel training=data/
+    glaunch run --resume mnist-mlp-2026-01-31 -p epochs=20
     """
     from launcher import compose, tables
     from launcher.local import runner
@@ -174,25 +187,28 @@ def explain(run_name: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("run_names", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
+@click.argument("names", metavar="RUN|ENDPOINT...", nargs=-1, required=True, shell_complete=complete_run_or_endpoint)
 @json_option
-def rm(run_names: tuple[str, ...], as_json: bool) -> None:
-    """Delete runs, with their logs and models.
+def rm(names: tuple[str, ...], as_json: bool) -> None:
+    """Delete runs, with their logs and models, and endpoints.
 
-    A running job must be stopped first.
+    A running job must be stopped first; an endpoint is stopped. An endpoint is meant where its whole name is given.
 
     \b
     glaunch rm mnist-mlp-2026-01-31
+    glaunch rm mnist-mlp
     """
+    from launcher.local.endpoint import Endpoint
     from launcher.run import Run
 
-    found = [Run.find(name) for name in run_names]
-    for run in found:
-        run.remove()
+    endpoints = {endpoint.name: endpoint for endpoint in Endpoint.all()}
+    found = [endpoints.get(name) or Run.find(name) for name in names]
+    for one in found:
+        one.remove()
         if not as_json:
-            click.echo(f"deleted {run.name}")
+            click.echo(f"deleted {one.name}")
     if as_json:
-        say(as_json, [run.name for run in found], "")
+        say(as_json, [one.name for one in found], "")
 
 
 def _attend(run: Run, process: subprocess.Popen[bytes], screen: Console) -> None:
@@ -215,6 +231,8 @@ def _conclude(run: Run) -> None:
     from launcher.run import COMPLETED
 
     screen, status = console(), run.status
+    if run.job_content.get("kill_after") and not status.restarts:
+        screen.print("[yellow]no drill: the job was over before a host was to be killed[/yellow]", highlight=False)
     if status.state != COMPLETED:
         screen.print(f"[red]{status.state}[/red] {run.name}", highlight=False)
         screen.print(status.reason, markup=False, highlight=False, soft_wrap=True)

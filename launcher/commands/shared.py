@@ -24,6 +24,16 @@ def complete_run(_context: click.Context, _parameter: click.Parameter, start: st
     return [CompletionItem(run.name) for run in Run.all() if run.name.startswith(start)]
 
 
+def complete_endpoint(_context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    from launcher.local.endpoint import Endpoint
+
+    return [CompletionItem(endpoint.name) for endpoint in Endpoint.all() if endpoint.name.startswith(start)]
+
+
+def complete_run_or_endpoint(context: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    return complete_endpoint(context, parameter, start) + complete_run(context, parameter, start)
+
+
 def complete_script(_context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
     from launcher import library
 

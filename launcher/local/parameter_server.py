@@ -14,8 +14,7 @@ from pathlib import Path
 
 from launcher.local.supervisor import Command, Ending
 
-# The scheduler and the servers are `import mxnet`, which returns when the job is over.
-_SERVE = [sys.executable, "-c", "import mxnet"]
+_SERVE = [sys.executable, str(Path(__file__).parent / "image" / "parameter_server_role.py")]
 _HEARTBEAT = {"PS_HEARTBEAT_INTERVAL": "1", "PS_HEARTBEAT_TIMEOUT": "6"}  # seconds
 
 
@@ -66,13 +65,22 @@ def surround(workers: Sequence[Command], logs: Path) -> list[Command]:
         if role == "worker":
             return worker._replace(environment=environment)
         log = logs / f"{worker.name}.{role}.log"
-        return Command(f"{role} of {worker.name}", _SERVE, environment, logs, log, is_worker=False)
+        return Command(_name(role, worker.name), _SERVE, environment, logs, log, is_worker=False)
 
     return [
         play("scheduler", workers[0]),
         *(play("server", worker) for worker in workers),
         *(play("worker", worker) for worker in workers),
     ]
+
+
+def server_of(host: str) -> str:
+    """The name of the command that is a host's server."""
+    return _name("server", host)
+
+
+def _name(role: str, host: str) -> str:
+    return f"{role} of {host}"
 
 
 def lost_its_port(ending: Ending, commands: Sequence[Command]) -> bool:

@@ -16,22 +16,21 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from launcher import archive, diagnose, files, metrics, processes, source
+from launcher import archive, diagnose, files, metrics, processes
 from launcher.errors import JobFailed, UserError
 from launcher.job import TrainingJob
-from launcher.local import container, parameter_server, requirements
-from launcher.local.supervisor import STOP_GRACE, Command, Ending, Supervisor
+from launcher.local import hosts, parameter_server
+from launcher.local.loss import Loss
+from launcher.local.supervisor import STOP_GRACE, Command, Drill, Ending, Supervisor
 from launcher.run import COMPLETED, FAILED, STOPPED, STOPPING, Run, Status
 
-_IMAGE = Path(__file__).parent / "image"
 _START_DEADLINE = 60.0  # seconds
 _PORTS_TRIED = 3
-_MINE = ("GLAUNCH_", "SM_", "SAGEMAKER_", "DMLC_")  # variables of our own shell that a container would not have
 
 
 def launch(run: Run, *, detach: bool) -> subprocess.Popen[bytes]:
@@ -101,6 +100,7 @@ class _Runner:
         self._last_metrics: dict[str, float] = {}
         self._hosts: dict[str, dict[str, Any]] = {}
         self._logs: dict[str, Path] = {}
+        self._loss = Loss()
 
     def stop(self) -> None:
         """Called by a signal: ends the script in good order or, where none is running, what is done before or after."""
@@ -128,46 +128,58 @@ class _Runner:
         return 0 if state == COMPLETED else 1
 
     def _run_hosts(self, job: TrainingJob) -> Ending:
-        """The scripts of all hosts, from empty directories to their end."""
-        hosts = self._run.hosts
-        workers = [self._prepare(job, host) for host in hosts]
-        self._record(replace(self._status, started=time.time()))
-        for attempt in range(1, _PORTS_TRIED + 1):
-            commands = parameter_server.surround(workers, self._run.folder / "logs") if len(hosts) > 1 else workers
+        """The scripts of all hosts, from empty directories to their end: again when they failed, if the job says so."""
+        attempts = 1 + job.retries + (job.kill_after is not None)
+        for attempt in range(1, attempts + 1):
+            workers = [hosts.prepare(self._run, job, host) for host in self._run.hosts]
+            self._record(replace(self._status, started=self._status.started or time.time()))
+            self._loss.attempt_begins()
+            ending = self._attempt(job, workers, drilling=attempt == 1)
+            if not ending.is_failure or attempt == attempts:
+                break
+            self._tell_restart(f"attempt {attempt + 1} of {attempts}", ending)
+        for host, seconds in ending.seconds.items():
+            if host in self._run.hosts:
+                self._hosts.setdefault(host, {})["seconds"] = round(seconds, 2)
+        exit_statuses = {host: ending.exit_statuses[host] for host in self._run.hosts if host in ending.exit_statuses}
+        self._status = replace(self._status, exit_statuses=exit_statuses, metrics=self._last_metrics, hosts=self._hosts)
+        return ending
+
+    def _attempt(self, job: TrainingJob, workers: Sequence[Command], drilling: bool) -> Ending:
+        assert self._status.started is not None
+        drill = None
+        if drilling and job.kill_after is not None:
+            last = workers[-1].name
+            drill = Drill(job.kill_after, [last, parameter_server.server_of(last)] if len(workers) > 1 else [last])
+        for ports_tried in range(1, _PORTS_TRIED + 1):
+            commands = parameter_server.surround(workers, self._run.folder / "logs") if len(workers) > 1 else workers
             self._logs = {command.name: command.log for command in commands}
             with self._run.metrics.open("a", encoding="utf-8") as measurements:
                 ending = self._supervisor.run(
                     commands,
                     on_line=functools.partial(self._note, measurements),
                     deadlines=job.deadlines,
-                    max_run=job.max_run,
+                    max_run=None if job.max_run is None else self._status.started + job.max_run - time.time(),
+                    drill=drill,
                 )
-            if attempt == _PORTS_TRIED or not parameter_server.lost_its_port(ending, commands):
+            if ports_tried == _PORTS_TRIED or not parameter_server.lost_its_port(ending, commands):
                 break
-        self._status = replace(
-            self._status,
-            exit_statuses={host: ending.exit_statuses[host] for host in hosts if host in ending.exit_statuses},
-            metrics=self._last_metrics,
-            hosts=self._hosts,
-        )
         return ending
 
-    def _prepare(self, job: TrainingJob, host: str) -> Command:
-        """What SageMaker would make on a host before it starts the script, and the command that starts it."""
-        base, log = self._run.host(host), self._run.log(host)
-        program = source.stage(job, base / "code")
-        python = sys.executable
-        if (base / "code" / "requirements.txt").exists():
-            python = requirements.install(base / "code" / "requirements.txt", log)
-        variables = container.prepare(
-            base, job_name=self._run.name, job=job, program=program, current_host=host, hosts=self._run.hosts
-        )
-        arguments = [python, program, *container.command_line_arguments(job.hyperparameters)]
-        return Command(host, arguments, _environment(variables, job), base / "code", log)
+    def _tell_restart(self, attempt: str, ending: Ending) -> None:
+        """Says in the first host's log and in the record why the job begins again, and where."""
+        why = "killed as a drill" if ending.drilled else self._cause(ending).splitlines()[0]
+        told = f"{attempt}: {ending.failed} was {why}" if ending.drilled else f"{attempt}: {why}"
+        told += f"; it goes {self._loss.describe()}"
+        with self._run.log(self._run.hosts[0]).open("a", encoding="utf-8") as log:
+            log.write(f"{diagnose.RESTART}{told}\n")
+        self._hosts.clear()
+        self._record(replace(self._status, failed_host="", restarts=[*self._status.restarts, told]))
 
     def _note(self, measurements: TextIO, host: str, line: str) -> None:
         """Keeps what a line of a log tells."""
         found = metrics.parse(line)
+        self._loss.note(found)
         if isinstance(found, metrics.Metric):
             value = found.value if math.isfinite(found.value) else None  # JSON has no NaN
             if value is not None:
@@ -228,33 +240,6 @@ class _Runner:
     def _record(self, status: Status) -> None:
         self._status = status
         self._run.write_status(status)
-
-
-def _environment(variables: Mapping[str, str], job: TrainingJob) -> dict[str, str]:
-    """The variables of a host: this shell's, less what only glaunch knows, and the container's over them."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
-    # The script's own directory is on the path for the processes it starts, as it is in a container.
-    path = image_path(variables["SAGEMAKER_BASE_DIR"] + "/code")
-    threads = (
-        {} if job.hosts == 1 or "OMP_NUM_THREADS" in inherited else {"OMP_NUM_THREADS": _share_of_cores(job.hosts)}
-    )
-    return {**inherited, **variables, **threads, "PYTHONPATH": path, **_deadlines(job), **job.environment}
-
-
-def _share_of_cores(hosts: int) -> str:
-    """The OpenMP threads of one of several hosts: machines would not share their cores."""
-    return str(max(1, len(os.sched_getaffinity(0)) // hosts))
-
-
-def _deadlines(job: TrainingJob) -> dict[str, str]:
-    """For the watchdog that runs inside our scripts."""
-    return {f"GLAUNCH_{name.upper()}_SECONDS": f"{seconds:g}" for name, seconds in vars(job.deadlines).items()}
-
-
-def image_path(*directories: str) -> str:
-    """PYTHONPATH with what AWS's image offers first, then the directories given, then this shell's own."""
-    inherited = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(_IMAGE), *directories, *([inherited] if inherited else [])])
 
 
 if __name__ == "__main__":

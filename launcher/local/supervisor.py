@@ -8,8 +8,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 
 from launcher import processes
@@ -53,6 +54,8 @@ class Ending(NamedTuple):
         overdue: what took too long, or "".
         stopped: why the job was stopped from outside, or "".
         log_error: why a log is not complete, or "".
+        drilled: whether processes were killed as a drill.
+        seconds: how long each ran, by name.
     """
 
     exit_statuses: Mapping[str, int]
@@ -61,6 +64,19 @@ class Ending(NamedTuple):
     overdue: str
     stopped: str
     log_error: str
+    drilled: bool = False
+    seconds: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def is_failure(self) -> bool:
+        return bool(self.failed or self.overdue) and not self.stopped
+
+
+class Drill(NamedTuple):
+    """Seconds after which the processes of these names are killed, as if their host had gone."""
+
+    seconds: float
+    names: Sequence[str]
 
 
 class Supervisor:
@@ -87,6 +103,7 @@ class Supervisor:
         on_line: Callable[[str, str], None],
         deadlines: Deadlines,
         max_run: float | None = None,
+        drill: Drill | None = None,
     ) -> Ending:
         """Runs commands side by side and returns when they, and every process they caused, are gone.
 
@@ -98,6 +115,7 @@ class Supervisor:
                 with its end.
             deadlines: for what may never happen.
             max_run: seconds after which the job is stopped.
+            drill: what is killed on purpose.
 
         Raises:
             OSError: a command cannot be started, or a log cannot be opened; none is left running.
@@ -106,7 +124,7 @@ class Supervisor:
         children: dict[str, subprocess.Popen[bytes]] = {}
         pumps: list[_Pump] = []
         watch = Watch([command.name for command in commands if command.is_worker], children, deadlines)
-        self._running = True
+        self._running, drilled = True, False
         try:
             for command in commands:
                 children[command.name] = _start(command)
@@ -116,33 +134,58 @@ class Supervisor:
                 assert source is not None
                 pumps.append(_Pump(command.name, source, writers[command.name], on_line))
                 pumps[-1].start()
-            self._wait(watch, children, max_run)
+            drilled = self._wait(watch, children, max_run, drill)
         finally:
             watch.note()
             processes.kill_descendants()
             for child in children.values():
                 child.wait()
+            watch.note()
             for pump in pumps:
                 pump.join(timeout=10)
             self._running = False
         log_error = next((pump.error for pump in pumps if pump.error), "")
         statuses = {name: child.returncode for name, child in children.items()}
-        return Ending(statuses, watch.failed, watch.halted, watch.overdue, self._stop_reason, log_error)
+        return Ending(
+            statuses,
+            watch.failed,
+            watch.halted,
+            watch.overdue,
+            self._stop_reason,
+            log_error,
+            drilled,
+            watch.seconds,
+        )
 
-    def _wait(self, watch: Watch, children: Mapping[str, subprocess.Popen[bytes]], max_run: float | None) -> None:
-        started, kill_at = time.monotonic(), None
+    def _wait(
+        self,
+        watch: Watch,
+        children: Mapping[str, subprocess.Popen[bytes]],
+        max_run: float | None,
+        drill: Drill | None,
+    ) -> bool:
+        """Returns when the processes are over, or are to be killed: whether the drill has been."""
+        started, kill_at, drilled = time.monotonic(), None, False
         while not watch.is_over():
             now = time.monotonic()
             if max_run is not None and now - started > max_run:
                 self.stop(f"it ran longer than max_run, {max_run:g} s")
+            if drill and not drilled and now - started > drill.seconds:
+                _signal([children[name] for name in drill.names], signal.SIGKILL)
+                drilled = True
             if self._stop_reason and kill_at is None:
-                for child in children.values():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(child.pid, signal.SIGTERM)
+                _signal(children.values(), signal.SIGTERM)
                 kill_at = now + STOP_GRACE
             if kill_at is not None and (now > kill_at or watch.workers_are_gone()):
-                return  # the caller kills what is left
+                break  # the caller kills what is left
             time.sleep(_POLL)
+        return drilled
+
+
+def _signal(children: Iterable[subprocess.Popen[bytes]], number: int) -> None:
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
 
 
 def _start(command: Command) -> subprocess.Popen[bytes]:

@@ -28,6 +28,7 @@ class Watch:
         failed: the process that failed first, or "". A worker before one that serves: its log says why.
         halted: the processes that were stopped by SIGSTOP or the like when that was seen.
         overdue: what took too long, or "".
+        seconds: how long each process ran that has ended.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Watch:
         self._statuses: dict[str, int | None] = {}
         self._first_end: float | None = None
         self._failed_at: float | None = None
-        self._moved_at, self._ticks = time.monotonic(), 0
+        self._begun = self._moved_at = time.monotonic()
+        self._ticks = 0
         self._measured_at = 0.0
         self.failed = self.overdue = ""
         self.halted: list[str] = []
+        self.seconds: dict[str, float] = {}
 
     def workers_are_gone(self) -> bool:
         return all(self._children[name].poll() is not None for name in self._workers)
@@ -57,6 +60,9 @@ class Watch:
     def note(self) -> None:
         """Looks at all processes, and remembers the first that ended badly."""
         self._statuses = {name: child.poll() for name, child in self._children.items()}
+        for name, status in self._statuses.items():
+            if status is not None:
+                self.seconds.setdefault(name, time.monotonic() - self._begun)
         if self.failed in self._workers:
             return
         bad = [name for name, status in self._statuses.items() if status and name not in self._late()]

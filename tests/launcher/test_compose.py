@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from launcher import compose, data, library
+from launcher import compose, data, library, processes
 from launcher.errors import UserError
-from launcher.job import Channel
+from launcher.job import Channel, Checkpoints, TrainingJob
+from launcher.run import FAILED, IN_PROGRESS, Run, Status
 
 
 @pytest.fixture
@@ -151,3 +153,45 @@ def test_a_word_that_no_job_can_have_is_refused(train, words, message):
 def test_a_script_is_named_after_itself(train):
     assert compose.job(str(train)).name == "train"
     assert compose.job(str(train), name="mine").name == "mine"
+
+
+@pytest.fixture
+def earlier(train, folder):
+    """A run that is over and left a checkpoint."""
+    run = Run.create(TrainingJob(train, hyperparameters={"epochs": 2}, channels={"training": Channel(folder)}, hosts=2))
+    run.write_status(Status(FAILED, 0.0))
+    (run.host("algo-1") / "checkpoints").mkdir(parents=True)
+    (run.host("algo-1") / "checkpoints" / "epoch-000001.npz").touch()
+    return run
+
+
+def test_a_run_is_resumed_with_its_own_job_and_what_is_said_of_it(earlier, train, folder):
+    job = compose.job(None, resume=earlier.name, parameters=["epochs=9"], checkpoint_every="2")
+    assert (job.script, job.hyperparameters, job.hosts) == (train, {"epochs": 9}, 2)
+    assert job.channels == {"training": Channel(folder)}
+    assert job.checkpoints == Checkpoints("2", 3, earlier.host("algo-1") / "checkpoints")
+
+
+def test_another_job_may_go_on_from_a_runs_checkpoints(earlier, script):
+    job = compose.job(str(script("print(2)\n", "other.py")), resume=earlier.name)
+    assert (job.program, job.checkpoints.source) == ("other.py", earlier.host("algo-1") / "checkpoints")
+
+
+def test_a_run_that_is_running_or_left_nothing_is_not_resumed(earlier):
+    (earlier.host("algo-1") / "checkpoints" / "epoch-000001.npz").unlink()
+    with pytest.raises(UserError, match="left no checkpoints: run it with --checkpoint-every"):
+        compose.job(None, resume=earlier.name)
+    earlier.write_status(Status(IN_PROGRESS, 0.0, supervisor=processes.identity(os.getpid())))
+    with pytest.raises(UserError, match="is still running"):
+        compose.job(None, resume=earlier.name)
+
+
+def test_a_drill_keeps_checkpoints_unless_told_how_often(train):
+    assert compose.job(str(train), kill_after=5).checkpoints.every == "1 epoch"
+    assert compose.job(str(train), kill_after=5, checkpoint_every="30s").checkpoints.every == "30s"
+    assert compose.job(str(train)).checkpoints.every == ""
+
+
+def test_no_job_at_all_is_refused():
+    with pytest.raises(UserError, match="which job"):
+        compose.job(None)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from pathlib import Path
 
 import pytest
 
 from launcher.errors import UserError
-from launcher.job import Channel, TrainingJob
+from launcher.job import Channel, Checkpoints, TrainingJob
 
 SAGEMAKER_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # of a training job, as in AWS's API reference
 
@@ -27,6 +28,8 @@ def train(script):
         ({"max_run": 0}, "max_run: more than 0 seconds, not 0"),
         ({"max_run": -1.5}, "max_run: more than 0 seconds"),
         ({"max_run": math.nan}, "max_run: more than 0 seconds, not nan"),
+        ({"retries": -1}, "retries: 0 or more, not -1"),
+        ({"kill_after": 0}, "kill_after: more than 0 seconds, not 0"),
         ({"hyperparameters": {"rate": math.nan}}, "hyperparameter rate: nan is not a JSON value"),
         ({"hyperparameters": {"rate": math.inf}}, "hyperparameter rate: inf"),
         ({"hyperparameters": {"layers": [1, {"rate": -math.inf}]}}, "hyperparameter layers: "),
@@ -136,3 +139,24 @@ def test_a_job_cannot_be_changed(train):
 def test_hyperparameters_of_every_json_type_are_taken(train):
     values = {"a": 1, "b": 1.5, "c": "x", "d": [1, "x", None], "e": {"f": True}, "g": None}
     assert TrainingJob(train, hyperparameters=values).hyperparameters == values
+
+
+@pytest.mark.parametrize("every", ["1", "12 epochs", "1epoch", "30s", "0.5 seconds", "30 s", ""])
+def test_checkpoints_are_kept_every_so_many_epochs_or_seconds(every):
+    assert Checkpoints(every).every == every
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"every": "0"}, "every '0': expected a number of epochs"),
+        ({"every": "0s"}, "every '0s'"),
+        ({"every": "1.5"}, "every '1.5'"),
+        ({"every": "5 minutes"}, "every '5 minutes'"),
+        ({"keep": 0}, "keep: at least 1, not 0"),
+        ({"source": Path("/nowhere")}, "checkpoints: no directory /nowhere"),
+    ],
+)
+def test_checkpoints_that_no_job_could_keep_are_refused(values, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        Checkpoints(**values)

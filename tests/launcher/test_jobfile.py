@@ -10,7 +10,7 @@ import pytest
 
 from launcher import jobfile, library
 from launcher.errors import UserError
-from launcher.job import Channel, TrainingJob
+from launcher.job import Channel, Checkpoints, TrainingJob
 
 
 @pytest.fixture
@@ -98,6 +98,9 @@ def test_what_is_written_is_read_back_as_the_same_job(write, tmp_path):
         name="net",
         hosts=3,
         max_run=0.5,
+        checkpoints=Checkpoints("30s", 2, tmp_path / "data"),
+        retries=3,
+        kill_after=2.5,
         environment={"A": "1", "B": "yes", "C": "", "D": "ä\n:"},
         channels={"training": Channel(tmp_path / "data"), "a.b": Channel(tmp_path / "train.py", "ShardedByS3Key")},
         hyperparameters={
@@ -149,6 +152,8 @@ def test_what_is_written_is_read_back_as_the_same_job(write, tmp_path):
         ("hosts: two\nentry_point: train.py\n", "line 1: hosts: 'two' is not of type 'integer'"),
         ("entry_point: train.py\nhosts: 1.5\n", "line 2: hosts: 1.5 is not of type 'integer'"),
         ("entry_point: train.py\nhosts: true\n", "line 2: hosts: True is not of type 'integer'"),
+        ("entry_point: train.py\ncheckpoints: {evry: 2}\n", "line 2: unknown key 'evry' (did you mean 'every'?)"),
+        ("entry_point: train.py\nretries: -1\n", "line 2: retries: -1 is less than the minimum of 0"),
         ("entry_point: train.py\nmax_run: 0\n", "line 2: max_run: 0 is less than or equal to the minimum of 0"),
         ("entry_point: train.py\nname: 3\n", "line 2: name: 3 is not of type 'string'"),
         ("entry_point: train.py\n\nhyperparameters: 5\n", "line 3: hyperparameters: 5 is not of type 'object'"),
@@ -176,6 +181,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_key(write, text, message):
         ("entry_point: train.py\nchannels: {a b: data}\n", "channel name 'a b'"),
         ("entry_point: train.py\nchannels: {training: ~no-such-user/data}\n", "no data at .*~no-such-user/data"),
         ("entry_point: train.py\nmax_run: .nan\n", "max_run: more than 0 seconds, not nan"),
+        ("entry_point: train.py\ncheckpoints: {every: 0}\n", "checkpoints: every '0': expected a number of epochs"),
         ("entry_point: train.py\nhyperparameters: {rate: .inf}\n", "hyperparameter rate: inf"),
         ("entry_point: train.py\nhyperparameters: {day: 2026-01-31}\n", "hyperparameter day: .* not a JSON value"),
         ("entry_point: train.py\nhyperparameters: &all {again: *all}\n", "hyperparameter again: "),

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from launcher import metrics
-from launcher.metrics import Metric, Plan, Progress
+from launcher.metrics import Checkpoint, Metric, Plan, Progress
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ from launcher.metrics import Metric, Plan, Progress
         ("[Epoch 1] Training: loss=1.2.3", Metric("train:loss", 1, 1.2)),
         ("[Epoch 1] Training: loss=inf", Metric("train:loss", 1, math.inf)),
         ("[Epoch 1] Training: loss=-inf", Metric("train:loss", 1, -math.inf)),
+        ("[Epoch 3] Checkpoint: epoch-000003.npz", Checkpoint(3)),
         (
             "[Epoch 2 Batch 40] Training: accuracy=0.875000, 60112.9 samples/s",
             Progress(epoch=2, batch=40, accuracy=0.875, samples_per_second=60112.9),

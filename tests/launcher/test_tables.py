@@ -63,6 +63,7 @@ def test_a_run_is_shown_with_everything_about_it(recorded, job, tmp_path):
         started=10.0,
         ended=200.0,
         exit_statuses={"algo-1": 1},
+        restarts=["attempt 2 of 2: ValueError: [/foo]; it goes on after epoch 3"],
         metrics={"train:samples_per_second": 61234.5, "validation:accuracy": 0.97},
     )
     run.model.write_bytes(b"x" * 2048)
@@ -78,7 +79,9 @@ def test_a_run_is_shown_with_everything_about_it(recorded, job, tmp_path):
     assert rows["channel training"] == f"channel training {tmp_path}/[data]"
     assert rows["train:samples_per_second"] == "train:samples_per_second 61,234"
     assert rows["validation:accuracy"] == "validation:accuracy 0.970000"
-    assert rows["algo-1"] == f"algo-1 {run.log('algo-1')} (exit status 1)"
+    assert rows["restarted"] == "restarted attempt 2 of 2: ValueError: [/foo]; it goes on after epoch 3"
+    assert rows["algo-1"] == "algo-1 exited with status 1"
+    assert any(line.strip() == str(run.log("algo-1")) for line in lines)
     assert rows["model"] == f"model {run.model} (2 KiB)"
     assert "output" not in rows
 
@@ -101,6 +104,25 @@ def test_the_object_of_a_run_is_json_of_everything(recorded, job, capsys):
     assert found["hosts"] == {"algo-1": {"log": str(run.log("algo-1")), "exit_status": None}}
     assert found["job"]["hyperparameters"] == dict(job.hyperparameters)
     assert (found["folder"], found["model"], found["output"]) == (str(run.folder), None, str(run.output))
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ({}, "algo-1 not started"),
+        (
+            {
+                "exit_statuses": {"algo-1": 0},
+                "hosts": {"algo-1": {"samples": 2000, "digest": "488d", "seconds": 4.21}},
+            },
+            "algo-1 done in 4.2 s, 2,000 samples, digest 488d",
+        ),
+        ({"exit_statuses": {"algo-1": -15}, "hosts": {"algo-1": {"seconds": 4.21}}}, "algo-1 was ended by SIGTERM"),
+    ],
+)
+def test_a_host_is_shown_with_what_it_did(recorded, job, told, line):
+    lines = shown(tables.print_run, recorded(job, **told)).splitlines()
+    assert line in [" ".join(found.split()) for found in lines]
 
 
 CAUSE = Cause(

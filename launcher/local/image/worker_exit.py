@@ -20,6 +20,7 @@ _status = None
 def install():
     """Takes part in the exit of this process."""
     sys.exit = builtins.exit = builtins.quit = exit_and_tell
+    builtins.SystemExit = _Exit  # for scripts that raise it themselves
     sys.excepthook = show_and_leave
     atexit.register(leave)  # registered first: it runs last
 

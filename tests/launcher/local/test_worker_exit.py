@@ -41,6 +41,8 @@ def leave(text: str, role: str = "worker", finish: int = 60) -> subprocess.Compl
         ("import sys; sys.exit(3)", 3, ""),
         ("import sys; sys.exit('no data')", 1, "no data"),
         ("exit(4)", 4, ""),
+        ("raise SystemExit(3)", 3, ""),
+        ("raise SystemExit('no data')", 1, "no data"),
         ("import argparse; argparse.ArgumentParser().parse_args(['--x'])", 2, "unrecognized arguments: --x"),
         ("raise ValueError('of mine')", 1, "ValueError: of mine"),
         ("import sys\ntry:\n    sys.exit(5)\nfinally:\n    print('tidied')", 5, ""),

@@ -1,0 +1,204 @@
+"""The verbs of endpoints: serve a trained model, look at what is served, call it, load it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from launcher.commands.shared import complete_endpoint, complete_run, console, json_option, say
+from launcher.errors import JobFailed, UserError
+
+if TYPE_CHECKING:
+    from launcher.local.client import Client
+    from launcher.local.endpoint import Endpoint
+    from launcher.payload import Payload
+
+_TIME = re.compile(r"(-\d+){7}$")  # at the end of a run's name
+
+
+@click.command()
+@click.argument("model", metavar="[RUN|MODEL.tar.gz]", required=False, shell_complete=complete_run)
+@click.option("--name", help="Of the endpoint; the job's by default.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=int, help="8080 by default, or a free one where that is taken.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
+@click.option("--runtime", type=click.Choice(["mxnet", "onnx"]), default="mxnet", show_default=True)
+@click.option("--limit", type=float, default=60.0, show_default=True, help="Seconds that an invocation may take.")
+@click.option("--queue", type=int, default=1000, show_default=True, help="Requests that may wait for a worker.")
+@click.option("--detach", is_flag=True, help="Return when it serves; it goes on.")
+@json_option
+def deploy(model: str | None, name: str | None, detach: bool, as_json: bool, **settings: Any) -> None:
+    """Serve a trained model on this machine.
+
+    As SageMaker's container does: GET /ping and POST /invocations. The latest run's model by default; a page to try it
+    is at the endpoint's address.
+
+    \b
+    glaunch deploy
+    glaunch deploy mnist-cnn-2026-01-31 --workers 2 --detach
+    glaunch deploy model.tar.gz --port 9000
+    """
+    from launcher import endpoint_tables
+    from launcher.local.endpoint import Endpoint
+    from launcher.local.service import Settings
+
+    artifact, base = _artifact(model)
+    made = Settings(**settings)
+    endpoint = Endpoint.start(artifact, name or _free_name(base), made, detach=detach)
+    try:
+        if as_json:
+            say(True, endpoint_tables.endpoint_as_object(endpoint), "")
+        else:
+            click.echo(f"{endpoint.name} serves at {endpoint.url}" + ("" if detach else " (Ctrl-C stops it)"))
+        if not detach:
+            _attend(endpoint, made.workers, quiet=as_json)
+    except BaseException:
+        if not detach:
+            _stop(endpoint)
+        raise
+
+
+@click.command()
+@json_option
+def endpoints(as_json: bool) -> None:
+    """List the endpoints of this machine, the latest first.
+
+    \b
+    glaunch endpoints
+    """
+    from launcher import endpoint_tables
+    from launcher.local.endpoint import Endpoint
+
+    found = Endpoint.all()
+    if as_json:
+        say(True, [endpoint_tables.object_or_error(one) for one in found], "")
+    elif found:
+        endpoint_tables.print_endpoints(found, console())
+    else:
+        click.echo("no endpoints yet: try `glaunch deploy`")
+
+
+@click.command()
+@click.argument("name", metavar="ENDPOINT", shell_complete=complete_endpoint)
+@click.argument("words", metavar="FILE...", nargs=-1, required=True)
+@click.option("--range", "rows", metavar="FIRST:END", help="Which samples of an IDX file; END is not one of them.")
+@json_option
+def predict(name: str, words: tuple[str, ...], rows: str | None, as_json: bool) -> None:
+    """Send files to an endpoint, and print its answers.
+
+    A file is a .png, .jpg, .npy, .csv or .json, or in the IDX format, of which a range is taken.
+
+    \b
+    glaunch predict mnist-mlp digit.png
+    glaunch predict mnist-mlp t10k-images-idx3-ubyte.gz:0-9
+    """
+    from launcher import endpoint_tables, payload
+    from launcher.local.endpoint import Endpoint
+
+    payloads = [payload.read(word, rows) for word in words]
+    with Endpoint.find(name).client as client:
+        if as_json:
+            say(True, [_answer(client, one) for one in payloads], "")
+            return
+        for one in payloads:
+            for line in endpoint_tables.prediction_lines(one.name, _answer(client, one)["answer"]):
+                click.echo(line)
+
+
+@click.command()
+@click.argument("name", metavar="ENDPOINT", shell_complete=complete_endpoint)
+@click.argument("word", metavar="[FILE]", required=False)
+@click.option("--connections", default="1,4,16,64", show_default=True, help="How many at a time, step by step.")
+@click.option("--seconds", type=click.FloatRange(0.1, 3600), default=3.0, show_default=True, help="Of each step.")
+@click.option("--range", "rows", metavar="FIRST:END", help="Which samples of an IDX file.")
+@json_option
+def bench(name: str, word: str | None, connections: str, seconds: float, rows: str | None, as_json: bool) -> int:
+    """Measure how fast an endpoint answers.
+
+    Every connection sends the same request again as soon as it is answered: a file's, or one random sample as JSON.
+
+    \b
+    glaunch bench mnist-mlp
+    glaunch bench mnist-mlp digits.npy --connections 1,16 --seconds 10
+    """
+    from launcher import bench, endpoint_tables, payload
+    from launcher.local.endpoint import Endpoint
+
+    endpoint = Endpoint.find(name)
+    if not re.fullmatch(r"[1-9]\d{0,3}(,[1-9]\d{0,3})*", connections):
+        raise UserError(f"--connections {connections}: expected numbers up to 9999, as in 1,4,16")
+    request = payload.read(word, rows) if word else bench.sample(endpoint)
+    steps = []
+    for step in bench.run(endpoint.url, request, [int(number) for number in connections.split(",")], seconds):
+        steps.append(step)
+        if not as_json:
+            click.echo(endpoint_tables.step_line(step))
+    if as_json:
+        say(True, [endpoint_tables.step_as_object(step) for step in steps], "")
+    return JobFailed.exit_status if any(step.errors for step in steps) else 0
+
+
+def _artifact(word: str | None) -> tuple[Path, str]:
+    """A model.tar.gz, and the name of what it came from."""
+    from launcher.run import Run
+
+    if word is not None and (word.endswith(".gz") or Path(word).is_file()):
+        path = Path(word).expanduser()
+        return path, re.sub(r"[^a-zA-Z0-9]+", "-", path.name.partition(".")[0]).strip("-")[:50] or "model"
+    run = Run.find(word)
+    if not run.model.exists():
+        raise UserError(f"run {run.name} left no model: it is {run.status.state}")
+    return run.model, _TIME.sub("", run.name)
+
+
+def _free_name(base: str) -> str:
+    """The name, with a number if an endpoint of that name is running."""
+    from launcher.local.endpoint import Endpoint
+
+    running = {one.name for one in Endpoint.all() if one.is_running}
+    names = [base, *(f"{base}-{number}" for number in range(2, len(running) + 2))]
+    return next(name for name in names if name not in running)
+
+
+def _attend(endpoint: Endpoint, workers: int, quiet: bool) -> None:
+    """Shows what the endpoint logs until it ends."""
+    from launcher import log
+    from launcher.local.service import FAILED
+
+    reasons: list[str] = []
+
+    def is_over() -> bool:
+        try:
+            status = endpoint.status
+        except UserError:  # it was ended and removed
+            return True
+        reasons[:] = [status.reason] if status.state == FAILED else []
+        return status.is_over
+
+    logs = {
+        f"{kind} {number}": endpoint.log(kind, number) for kind in ("worker", "access") for number in range(workers)
+    }
+    for _, line in log.follow(logs, is_over):
+        if not quiet:
+            click.echo(line)
+    if reasons:
+        raise JobFailed(f"{endpoint.name}: {reasons[0]}")
+
+
+def _stop(endpoint: Endpoint) -> None:
+    click.secho(f"stopping {endpoint.name} (Ctrl-C again: at once)", fg="yellow", err=True)
+    try:
+        endpoint.remove()
+    except KeyboardInterrupt:
+        endpoint.remove(deadline=0)
+
+
+def _answer(client: Client, payload: Payload) -> dict[str, Any]:
+    reply = client.invoke(payload.body, payload.content_type)
+    answer = reply.decoded()
+    if isinstance(answer, bytes):
+        answer = answer.decode("utf-8", "replace")
+    return {"file": payload.name, "content_type": reply.content_type, "answer": answer}

@@ -1,0 +1,94 @@
+"""What the commands print of endpoints: for a person, and as objects for `--json`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from launcher.errors import UserError
+from launcher.local.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from launcher.bench import Step
+
+
+def endpoint_as_object(endpoint: Endpoint) -> dict[str, Any]:
+    """Everything a script may want to know about an endpoint; UserError when its record cannot be read."""
+    status = endpoint.status
+    return {
+        "name": endpoint.name,
+        "state": status.state,
+        "reason": status.reason,
+        "url": status.url,
+        "created": status.created,
+        "workers": list(status.workers),
+        "restarts": status.restarts,
+        "folder": str(endpoint.folder),
+    }
+
+
+def object_or_error(endpoint: Endpoint) -> dict[str, Any]:
+    """As `endpoint_as_object`, or the name and the `error`."""
+    try:
+        return endpoint_as_object(endpoint)
+    except UserError as error:
+        return {"name": endpoint.name, "error": str(error)}
+
+
+def print_endpoints(endpoints: list[Endpoint], console: Console) -> None:
+    """A line an endpoint."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("endpoint", "state", "address", "workers", "restarts", "since"):
+        table.add_column(title, no_wrap=title in ("endpoint", "address"))
+    for one in map(object_or_error, endpoints):
+        if "error" in one:
+            table.add_row(one["name"], Text(one["error"], style="red"))
+            continue
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["created"]))
+        state = one["state"] + (f": {one['reason']}" if one["reason"] else "")
+        table.add_row(one["name"], Text(state), one["url"], str(len(one["workers"])), str(one["restarts"]), since)
+    console.print(table, highlight=False)
+
+
+def prediction_lines(name: str, answer: Any) -> Iterator[str]:
+    """An answer, line by line: classes where it has predictions, else as it is.
+
+    Args:
+        name: of what was asked.
+        answer: decoded.
+    """
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    if not predictions or not all(isinstance(one, dict) and "label" in one for one in predictions):
+        yield f"{name}: {answer if isinstance(answer, str) else json.dumps(answer)}"
+        return
+    for number, one in enumerate(predictions):
+        row = f" [{number}]" if len(predictions) > 1 else ""
+        yield f"{name}{row}: {one['label']} ({one['probability']:.4f})"
+
+
+def step_as_object(step: Step) -> dict[str, Any]:
+    """What a step of a measurement brought; latencies in seconds, None when there was no answer."""
+    return {
+        "connections": step.connections,
+        "answers": len(step.latencies),
+        "throughput": step.throughput,
+        "p50": step.percentile(0.5),
+        "p99": step.percentile(0.99),
+        "errors": dict(step.errors),
+    }
+
+
+def step_line(step: Step) -> str:
+    """A step of a measurement, for a person."""
+    p50, p99 = (step.percentile(share) or 0.0 for share in (0.5, 0.99))
+    errors = ", ".join(f"{count} x {what}" for what, count in step.errors.items()) or "no errors"
+    return (
+        f"{step.connections:>4} connections  {step.throughput:>9,.1f} answers/s  "
+        f"p50 {p50 * 1000:8.2f} ms  p99 {p99 * 1000:8.2f} ms  {errors}"
+    )

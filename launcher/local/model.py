@@ -1,0 +1,237 @@
+"""A model.tar.gz, extracted, as something that answers requests. For a worker process: mxnet may be imported here.
+
+Every call comes from one thread: several that call one hybridized net get wrong answers, and each new one leaks memory.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from launcher.errors import UserError
+from launcher.local.handlers import FUNCTIONS, Handlers, Question, attempt, gluon_job
+
+_BATCH_LIMIT = 64  # requests: enough to fill a call of the net, few enough that none waits long
+_TEXT = ("application/json", "text/csv")
+_METADATA = "model-metadata.json"
+
+
+class Request(NamedTuple):
+    """A request: the body, and its headers Content-Type and Accept, "" where they are missing."""
+
+    body: bytes
+    content_type: str
+    accept: str
+
+
+class Answer(NamedTuple):
+    """An answer: the body and its content type."""
+
+    body: bytes
+    content_type: str
+
+
+class Refusal(Exception):
+    """The client's fault, in one sentence.
+
+    Attributes:
+        status: of HTTP, 400 to 499.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+Respond = Callable[[Sequence[Question]], list[Any]]
+
+
+class Model:
+    """A loaded model.
+
+    Attributes:
+        batch_limit: how many requests `answer` takes at once.
+    """
+
+    def __init__(self, respond: Respond, batch_limit: int, description: dict[str, Any]) -> None:
+        self.batch_limit = batch_limit
+        self._respond, self._description = respond, description
+
+    def answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """For each request, in order, its answer, a Refusal, or the exception that the script raised."""
+        answers: list[Any] = [attempt(_question, request) for request in requests]
+        asked = [index for index, question in enumerate(answers) if not isinstance(question, Exception)]
+        given = self._responses([answers[index] for index in asked])
+        for index, response in zip(asked, given):
+            accept = answers[index][2]
+            answers[index] = response if isinstance(response, Exception) else attempt(_answer, response, accept)
+        return [_refusal(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    def _responses(self, questions: list[Question]) -> list[Any]:
+        if not questions:
+            return []
+        given = attempt(self._respond, questions)
+        if isinstance(given, list) and len(given) != len(questions):
+            given = ValueError(f"the script gave {len(given)} answers to {len(questions)} requests")
+        return given if isinstance(given, list) else [given] * len(questions)
+
+    def warm_up(self) -> None:
+        """Answers a sample of zeros, so that the first client does not wait for what the net prepares.
+
+        Raises:
+            Exception: what the script raised. One that has formats of its own may refuse the sample, in silence.
+        """
+        shape = self._description["shape"]
+        if shape is not None:
+            [answer] = self.answer([Request(json.dumps(np.zeros((1, *shape)).tolist()).encode(), _TEXT[0], _TEXT[0])])
+            if isinstance(answer, Exception) and self._description["kind"] != "script":
+                raise answer
+
+    def describe(self) -> dict[str, Any]:
+        """What a client may want to know, as JSON.
+
+        `kind` is `classifier` (it answers with classes and probabilities), `script` (with what its functions make) or
+        `default` (with numbers); `runtime` is `mxnet` or `onnx`; `script` is the name of the file or None; `shape` (of
+        one sample), `labels` and `scale` (of raw values) are None where they are not known; `warning` says what AWS's
+        container would not do, or is "".
+        """
+        return dict(self._description)
+
+
+def load(directory: Path, runtime: str = "mxnet") -> Model:
+    """The model in a directory, an extracted model.tar.gz.
+
+    Args:
+        directory: with `code/` for a model that brings its functions.
+        runtime: `mxnet`, or `onnx` for the exported file on ONNX Runtime, without MXNet.
+
+    Raises:
+        UserError: it is no model that can be served.
+        Exception: what the script raised.
+    """
+    description = {"runtime": runtime, "script": None, "warning": "", **_metadata(directory)}
+    if runtime == "onnx":
+        return _load_onnx(directory, description)
+    # mxnet 1.9 reads numpy.bool when it is imported, which numpy 1.24 removed.
+    vars(np).setdefault("bool", np.bool_)
+    path = find_script(directory / "code")
+    script = None if path is None else _import(path)
+    handlers = Handlers(directory, script, _BATCH_LIMIT)
+    kind = "default" if path is None else "classifier" if hasattr(script, "transform_batch_fn") else "script"
+    description.update(kind=kind, script=path and path.name, warning=handlers.warning)
+    if description["shape"] is None and handlers.shape is not None:
+        description["shape"] = list(handlers.shape)
+    if handlers.batch_limit > 1:
+        return Model(handlers.answer_batch, handlers.batch_limit, description)
+    return Model(lambda questions: [attempt(handlers.answer, question) for question in questions], 1, description)
+
+
+def _load_onnx(directory: Path, description: dict[str, Any]) -> Model:
+    inference = gluon_job("inference")
+    try:
+        classifier = inference.Classifier(str(directory), runtime="onnx")
+    except inference.InputError as error:
+        raise UserError(str(error)) from None
+    description["kind"] = "classifier"
+    return Model(lambda questions: inference.transform_batch(classifier, questions), _BATCH_LIMIT, description)
+
+
+def find_script(code: Path) -> Path | None:
+    """The file with a model's functions; None when there is none, for AWS's defaults.
+
+    As in AWS's container it is the one that SAGEMAKER_PROGRAM names, else inference.py; else, because a model.tar.gz
+    does not say which, the only one that defines one of the functions.
+
+    Raises:
+        UserError: there are several, or the one named is missing.
+    """
+    named = os.environ.get("SAGEMAKER_PROGRAM")
+    if named:
+        path = code / (named if named.endswith(".py") else f"{named}.py")
+        if not path.is_file():
+            raise UserError(f"the model's code has no {path.name}, which SAGEMAKER_PROGRAM names")
+        return path
+    if (code / "inference.py").is_file():
+        return code / "inference.py"
+    found = [path for path in sorted(code.glob("*.py")) if _defines(path)]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise UserError(f"several files of the model define its functions ({names}): set SAGEMAKER_PROGRAM to one")
+    return found[0] if found else None
+
+
+def _defines(path: Path) -> bool:
+    try:
+        body = ast.parse(importlib.util.decode_source(path.read_bytes())).body
+    except (SyntaxError, ValueError):
+        return False
+    names = {getattr(statement, "name", "") for statement in body if isinstance(statement, ast.FunctionDef)}
+    imports = [alias for statement in body if isinstance(statement, ast.ImportFrom) for alias in statement.names]
+    return not {*FUNCTIONS}.isdisjoint(names | {alias.asname or alias.name for alias in imports})
+
+
+def _import(path: Path) -> ModuleType:
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, script)
+    spec.loader.exec_module(script)
+    return script
+
+
+def _metadata(directory: Path) -> dict[str, Any]:
+    """What the artifact says of its input and its labels."""
+    try:
+        content = json.loads((directory / _METADATA).read_text("utf-8"))
+        return {
+            "labels": content["labels"],
+            "shape": content["input"]["shape"],
+            "scale": content["input"]["scale"],
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"labels": None, "shape": None, "scale": None}
+
+
+def _question(request: Request) -> Question:
+    """The request as AWS's container hands it to a script; a charset, which that leaves to the script, is applied."""
+    formats = gluon_job("formats")
+    kind, _ = formats.content_type(request.content_type)
+    accept = request.accept.strip()
+    if accept in ("", "*/*"):
+        accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or _TEXT[0]
+    if kind not in _TEXT:
+        return request.body, request.content_type, accept
+    return formats.text(request.body, request.content_type), kind, accept
+
+
+def _answer(response: Any, accept: str) -> Answer:
+    first = accept.partition(",")[0].partition(";")[0].strip()
+    body, content_type = response if isinstance(response, tuple) else (response, first)
+    if isinstance(body, str):
+        body = body.encode()
+    elif not isinstance(body, (bytes, bytearray)):
+        body = json.dumps(body).encode()
+    return Answer(bytes(body), str(content_type))
+
+
+def _refusal(error: Exception) -> Exception:
+    """The client's fault as a Refusal; any other exception as it is."""
+    # By name: an artifact brings its own gluon_job, or none.
+    if any(kind.__name__ == "InputError" for kind in type(error).__mro__):
+        return Refusal(getattr(error, "status", 400), str(error))
+    # What scripts for AWS's sagemaker-inference raise to choose the status themselves.
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and 400 <= status < 500:
+        return Refusal(status, str(getattr(error, "message", error)))
+    return error
