@@ -14,6 +14,7 @@ import numpy as np
 from .errors import InputError
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
+PNG, JPEG = "image/png", "image/jpeg"  # which `images` reads
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1"}
 _MALFORMED = (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError, EOFError, SyntaxError)
 
@@ -55,7 +56,9 @@ def decode(data: Any, header: str) -> np.ndarray:
     """
     kind, _ = content_type(header)
     if kind not in (JSON, CSV, NPY):
-        raise UnsupportedTypeError(f"content type {header!r} is not supported: send {JSON}, {CSV} or {NPY}")
+        raise UnsupportedTypeError(
+            f"content type {header!r} is not supported: send {JSON}, {CSV}, {NPY}, {PNG} or {JPEG}"
+        )
     try:
         if kind == NPY:
             return _read_npy(data)
@@ -103,6 +106,8 @@ def _read_npy(data: Any) -> np.ndarray:
     shape, fortran_order, dtype = read_header(stream)
     if dtype.kind not in "buif":
         raise InputError(f"the input holds {dtype}, not numbers")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"a shape of {shape}")
     values = np.frombuffer(data, dtype, math.prod(shape), stream.tell())
     return values.reshape(shape, order="F" if fortran_order else "C")
 

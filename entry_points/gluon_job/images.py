@@ -2,15 +2,16 @@
 
 import io
 import struct
+import zlib
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
 from .errors import InputError
 
-PNG, JPEG = "image/png", "image/jpeg"
 _MOST_PIXELS, _LONGEST_SIDE = 2**24, 2**13  # a picture of a few kilobytes may unfold to more than the memory
-_PNG_START, _JPEG_START = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+_PNG_START, _PNG_HEADER = b"\x89PNG\r\n\x1a\n", 33  # bytes, with the first chunk
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 def read(data: Any, parameters: Mapping[str, str], shape: Sequence[int]) -> np.ndarray:
@@ -45,7 +46,7 @@ def read(data: Any, parameters: Mapping[str, str], shape: Sequence[int]) -> np.n
 def _size(data: Any) -> Tuple[int, int]:
     """Width and height as the header of a PNG or JPEG file gives them: nothing is decoded yet."""
     try:
-        if data[:8] == _PNG_START and data[12:16] == b"IHDR":
+        if data[:8] == _PNG_START and data[12:16] == b"IHDR" and len(data) >= _PNG_HEADER:
             return struct.unpack(">II", data[16:24])
         if data[:2] == _JPEG_START:
             return _jpeg_size(data)
@@ -90,12 +91,28 @@ def _decode(data: Any, grey: bool) -> np.ndarray:
 def _decode_with_mxnet(data: Any, grey: bool) -> np.ndarray:
     from .compat import mx
 
+    if not _is_whole(data):  # OpenCV would fill in what is missing
+        raise InputError("the picture is cut off or damaged")
     if data[:8] == _PNG_START and (data[25] in (4, 6) or b"tRNS" in data):  # its alpha channel would be passed over
         raise InputError("the picture has transparent parts: send it without")
     try:
         return mx.image.imdecode(bytes(data), flag=0 if grey else 1).asnumpy()
     except mx.MXNetError:
         raise InputError("the picture cannot be read") from None
+
+
+def _is_whole(data: Any) -> bool:
+    if data[:2] == _JPEG_START:
+        return _JPEG_END in data
+    place = len(_PNG_START)
+    while place + 12 <= len(data):  # a chunk: its length, name, content and checksum
+        end = place + 8 + int.from_bytes(data[place : place + 4], "big")
+        if int.from_bytes(data[end : end + 4], "big") != zlib.crc32(data[place + 4 : end]):
+            return False
+        if data[place + 4 : place + 8] == b"IEND":
+            return True
+        place = end + 4
+    return False
 
 
 def _inverted(word: Optional[str], picture: np.ndarray) -> bool:

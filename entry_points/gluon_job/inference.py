@@ -11,7 +11,7 @@ import numpy as np
 
 from . import formats, images
 from .errors import InputError
-from .formats import CSV, JSON, NPY
+from .formats import CSV, JPEG, JSON, NPY, PNG
 
 METADATA, ONNX = "model-metadata.json", "model.onnx"
 _ROWS = 256  # a call of the net: more take memory, and are no faster
@@ -53,7 +53,7 @@ class Classifier:
             InputError: as `prepare` and `images.read`, or the body is not what its type says.
         """
         kind, parameters = formats.content_type(content_type or JSON)
-        if kind in (images.PNG, images.JPEG):
+        if kind in (PNG, JPEG):
             return images.read(data, parameters, self.shape)[None] * np.float32(self.scale)
         return self.prepare(formats.decode(data, content_type or JSON))
 

@@ -73,6 +73,8 @@ def endpoints(as_json: bool) -> None:
     from launcher.local.endpoint import Endpoint
 
     found = Endpoint.all()
+    for one in found:
+        one.sweep()
     if as_json:
         say(True, [endpoint_tables.object_or_error(one) for one in found], "")
     elif found:
@@ -178,10 +180,8 @@ def _attend(endpoint: Endpoint, workers: int, quiet: bool) -> None:
         reasons[:] = [status.reason] if status.state == FAILED else []
         return status.is_over
 
-    logs = {
-        f"{kind} {number}": endpoint.log(kind, number) for kind in ("worker", "access") for number in range(workers)
-    }
-    for _, line in log.follow(logs, is_over):
+    logs = [endpoint.log(kind, number) for kind in ("worker", "access") for number in range(workers)]
+    for _, line in log.follow({path.name: path for path in logs}, is_over):
         if not quiet:
             click.echo(line)
     if reasons:

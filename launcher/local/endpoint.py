@@ -153,6 +153,11 @@ class Endpoint:
         """A log: `keeper`, or `worker` or `access` of a worker from 0; it may not exist yet."""
         return self.folder / "logs" / (f"{kind}.log" if kind == "keeper" else f"{kind}-{number + 1}.log")
 
+    def sweep(self) -> None:
+        """Kills what the script of a killed endpoint had started, which nobody else does."""
+        if not self.is_running:
+            processes.kill_marked(str(self.folder))
+
     def stop(self, deadline: float = STOP_GRACE + 5) -> None:
         """Ends it when it has answered what it was asked; no process of it is left.
 

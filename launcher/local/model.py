@@ -80,9 +80,11 @@ class Model:
         if not questions:
             return []
         given = attempt(self._respond, questions)
-        if isinstance(given, list) and len(given) != len(questions):
-            given = ValueError(f"the script gave {len(given)} answers to {len(questions)} requests")
-        return given if isinstance(given, list) else [given] * len(questions)
+        if isinstance(given, list) and len(given) == len(questions):
+            return given
+        if not isinstance(given, Exception):
+            given = ValueError(f"transform_batch_fn did not return a list of {len(questions)} answers")
+        return [given] * len(questions)
 
     def warm_up(self) -> None:
         """Answers a sample of zeros, so that the first client does not wait for what the net prepares.

@@ -159,7 +159,8 @@ class _Runner:
                     commands,
                     on_line=functools.partial(self._note, measurements),
                     deadlines=job.deadlines,
-                    max_run=None if job.max_run is None else self._status.started + job.max_run - time.time(),
+                    max_run=job.max_run,
+                    ran=time.time() - self._status.started,
                     drill=drill,
                 )
             if ports_tried == _PORTS_TRIED or not parameter_server.lost_its_port(ending, commands):
@@ -180,6 +181,8 @@ class _Runner:
         """Keeps what a line of a log tells."""
         found = metrics.parse(line)
         self._loss.note(found)
+        if isinstance(found, (metrics.Metric, metrics.Progress)):
+            self._supervisor.note_progress()
         if isinstance(found, metrics.Metric):
             value = found.value if math.isfinite(found.value) else None  # JSON has no NaN
             if value is not None:

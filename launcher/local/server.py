@@ -183,7 +183,7 @@ def _refusal(error: Exception) -> _RefusedError:
         return _RefusedError(504, "the script did not answer within the limit of an invocation", _CLOSE)
     if isinstance(error, ClosedError):
         return _RefusedError(
-            503, "the script is stuck and is being started anew: try again in some seconds", _RETRY, _CLOSE
+            503, "the script is stuck and is being started anew: try again", _RETRY, _CLOSE
         )
     return _RefusedError(500, f"the script raised {type(error).__name__}: {error}".partition("\n")[0])
 

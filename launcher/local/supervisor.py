@@ -85,6 +85,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._running = False
         self._stop_reason = ""
+        self._watch: Watch | None = None
         processes.adopt_orphans()
 
     def stop(self, reason: str) -> bool:
@@ -96,6 +97,11 @@ class Supervisor:
         self._stop_reason = self._stop_reason or reason
         return self._running
 
+    def note_progress(self) -> None:
+        """Called when a worker has shown that it trains; from other threads too."""
+        if self._watch:
+            self._watch.has_begun = True
+
     def run(
         self,
         commands: Sequence[Command],
@@ -103,6 +109,7 @@ class Supervisor:
         on_line: Callable[[str, str], None],
         deadlines: Deadlines,
         max_run: float | None = None,
+        ran: float = 0.0,
         drill: Drill | None = None,
     ) -> Ending:
         """Runs commands side by side and returns when they, and every process they caused, are gone.
@@ -115,6 +122,7 @@ class Supervisor:
                 with its end.
             deadlines: for what may never happen.
             max_run: seconds after which the job is stopped.
+            ran: seconds of them that are over already.
             drill: what is killed on purpose.
 
         Raises:
@@ -124,7 +132,7 @@ class Supervisor:
         children: dict[str, subprocess.Popen[bytes]] = {}
         pumps: list[_Pump] = []
         watch = Watch([command.name for command in commands if command.is_worker], children, deadlines)
-        self._running, drilled = True, False
+        self._watch, self._running, drilled = watch, True, False
         try:
             for command in commands:
                 children[command.name] = _start(command)
@@ -134,13 +142,13 @@ class Supervisor:
                 assert source is not None
                 pumps.append(_Pump(command.name, source, writers[command.name], on_line))
                 pumps[-1].start()
-            drilled = self._wait(watch, children, max_run, drill)
+            drilled = self._wait(watch, children, max_run, time.monotonic() - ran, drill)
         finally:
             watch.note()
             processes.kill_descendants()
             for child in children.values():
                 child.wait()
-            watch.note()
+            watch.note_ends()
             for pump in pumps:
                 pump.join(timeout=10)
             self._running = False
@@ -162,13 +170,14 @@ class Supervisor:
         watch: Watch,
         children: Mapping[str, subprocess.Popen[bytes]],
         max_run: float | None,
+        counted_from: float,
         drill: Drill | None,
     ) -> bool:
         """Returns when the processes are over, or are to be killed: whether the drill has been."""
         started, kill_at, drilled = time.monotonic(), None, False
         while not watch.is_over():
             now = time.monotonic()
-            if max_run is not None and now - started > max_run:
+            if max_run is not None and now - counted_from > max_run:
                 self.stop(f"it ran longer than max_run, {max_run:g} s")
             if drill and not drilled and now - started > drill.seconds:
                 _signal([children[name] for name in drill.names], signal.SIGKILL)

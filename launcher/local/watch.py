@@ -13,6 +13,7 @@ from launcher.job import Deadlines
 
 _LAST_WORDS = 1.0  # seconds that the others have to say why, when one has failed
 _MEASURED_EVERY = 1.0  # seconds
+_LEFT_ALONE = 5.0  # seconds that servers have to end by themselves after the last worker
 _IDLE_SHARE = 0.02  # of one core: below it, all processes of a job together do nothing but wait
 
 
@@ -29,6 +30,7 @@ class Watch:
         halted: the processes that were stopped by SIGSTOP or the like when that was seen.
         overdue: what took too long, or "".
         seconds: how long each process ran that has ended.
+        has_begun: set from outside when a worker has shown progress: until then the deadline `start` counts.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Watch:
         self._workers, self._children, self._deadlines = workers, children, deadlines
         self._statuses: dict[str, int | None] = {}
         self._first_end: float | None = None
+        self._all_ended_at: float | None = None
         self._failed_at: float | None = None
         self._begun = self._moved_at = time.monotonic()
         self._ticks = 0
@@ -44,6 +47,7 @@ class Watch:
         self.failed = self.overdue = ""
         self.halted: list[str] = []
         self.seconds: dict[str, float] = {}
+        self.has_begun = False
 
     def workers_are_gone(self) -> bool:
         return all(self._children[name].poll() is not None for name in self._workers)
@@ -59,10 +63,7 @@ class Watch:
 
     def note(self) -> None:
         """Looks at all processes, and remembers the first that ended badly."""
-        self._statuses = {name: child.poll() for name, child in self._children.items()}
-        for name, status in self._statuses.items():
-            if status is not None:
-                self.seconds.setdefault(name, time.monotonic() - self._begun)
+        self._statuses = self.note_ends()
         if self.failed in self._workers:
             return
         bad = [name for name, status in self._statuses.items() if status and name not in self._late()]
@@ -70,6 +71,14 @@ class Watch:
         if worker or (bad and not self.failed):
             self.failed = worker or bad[0]
             self.halted = self._stopped()
+
+    def note_ends(self) -> dict[str, int | None]:
+        """The exit status of each process, None of those that run; remembers how long the others did."""
+        statuses = {name: child.poll() for name, child in self._children.items()}
+        for name, status in statuses.items():
+            if status is not None:
+                self.seconds.setdefault(name, time.monotonic() - self._begun)
+        return statuses
 
     def _late(self) -> list[str]:
         """The workers that were done, and then waited for the others until the deadline that they set themselves."""
@@ -88,22 +97,25 @@ class Watch:
             return False
         self._first_end = self._first_end or now
         all_ended = len(ended) == len(self._workers)
+        if all_ended and not late:
+            # Servers that outlive their workers, of scripts that do not use them, have nothing left to do.
+            self._all_ended_at = self._all_ended_at or now
+            return now - self._all_ended_at > _LEFT_ALONE
         patience = (0.0 if all_ended else _LAST_WORDS) if late else self._deadlines.finish
         if now - self._first_end < patience:
             return False
         going = [name for name, status in self._statuses.items() if status is None]
         waited_for = [name for name in going if name in self._workers] or going
-        if late or not all_ended:
-            self.halted = self._stopped()
-            why = "the hosts did not take the same number of steps, or saving takes longer than deadlines.finish"
-            self.overdue = (
-                f"{_names(late or ended)} done {self._deadlines.finish:g} s ago, but {_names(waited_for)} not: "
-                f"{self._who_was_stopped() or why}"
-            )
-        return True  # servers that outlive their workers are ended, and nothing is wrong
+        self.halted = self._stopped()
+        why = "the hosts did not take the same number of steps, or saving takes longer than deadlines.finish"
+        self.overdue = (
+            f"{_names(late or ended)} done {self._deadlines.finish:g} s ago, but {_names(waited_for)} not: "
+            f"{self._who_was_stopped() or why}"
+        )
+        return True
 
     def _is_stalled(self, now: float) -> bool:
-        """Whether for as long as `stall` seconds all processes did nothing but wait, or one was stopped.
+        """Whether for as long as the deadline all processes did nothing but wait, or one was stopped.
 
         What a worker waits for may be in another process, or be one that was stopped: nobody else would notice.
         """
@@ -116,11 +128,12 @@ class Watch:
         enough = _IDLE_SHARE * os.sysconf("SC_CLK_TCK") * (now - self._moved_at) + 1
         if abs(ticks - self._ticks) > enough and not self.halted:
             self._moved_at, self._ticks = now, ticks
-        if now - self._moved_at < self._deadlines.stall:
+        patience = self._deadlines.stall if self.has_begun else min(self._deadlines.start, self._deadlines.stall)
+        if now - self._moved_at < patience:
             return False
         gone = [name for name, status in self._statuses.items() if status is not None]
         why = f"{_names(gone)} gone, and every other process only waits" if gone else "every process only waits"
-        self.overdue = f"nothing has happened for {self._deadlines.stall:g} s: {self._who_was_stopped() or why}"
+        self.overdue = f"nothing has happened for {patience:g} s: {self._who_was_stopped() or why}"
         return True
 
     def _who_was_stopped(self) -> str:

@@ -82,7 +82,7 @@ class _Worker:
         log = RollingLog(self._endpoint.log("access", self._number))
         counters = Counters(self._endpoint.counters, self._number)
         application = Application(batcher, counters, log, settings.limit)
-        server = _Server(_configuration(application))
+        server = _Server(configuration(application))
         watch = asyncio.create_task(self._watch(batcher, application, server))
         if not at_once:
             await batcher.settled.wait()
@@ -122,7 +122,8 @@ def _load(endpoint: Endpoint, settings: Settings) -> Any:
     return model.load(endpoint.model, settings.runtime)
 
 
-def _configuration(application: Application) -> uvicorn.Config:
+def configuration(application: Application) -> uvicorn.Config:
+    """How uvicorn serves the application: HTTP/1.1 and nothing more."""
     return uvicorn.Config(
         application,
         http=Connection,

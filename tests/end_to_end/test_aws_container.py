@@ -137,6 +137,19 @@ def test_the_main_job_runs_in_awss_container_and_the_first_host_saves(aws_python
         assert list((base / "model").iterdir()) == []
 
 
+def test_awss_container_goes_on_from_the_checkpoints_that_it_finds(aws_python, tmp_path, digits, monkeypatch):
+    monkeypatch.setenv("GLAUNCH_CHECKPOINT_EVERY", "1")
+    values = {"epochs": 2, "batch_size": 10}
+    first = opt_ml(tmp_path / "first", "localhost", ["localhost"], "mnist_mlp.py", values, digits)
+    run_containers(aws_python, [first])
+    second = opt_ml(tmp_path / "second", "localhost", ["localhost"], "mnist_mlp.py", {**values, "epochs": 3}, digits)
+    shutil.copytree(first / "checkpoints", second / "checkpoints")
+    (log,) = run_containers(aws_python, [second])
+    assert "Resumed after epoch 1" in log
+    assert "[Epoch 1] Training" not in log
+    assert "[Epoch 2] Training" in log
+
+
 def test_two_hosts_sum_through_the_parameter_server_of_awss_container(aws_python, tmp_path, digits):
     hosts = two_hosts()
     values = {"steps": 20, "_ps_port": free_port()}

@@ -4,7 +4,9 @@ export const SIDE = 28; // of the image that the model sees
 export const FINE = 280; // of the drawing that it is made from
 
 const MNIST_BOX = 20; // MNIST scales each digit into a box of this side
-const INK = 0.1; // what is fainter does not count as part of the drawing
+const MNIST_MIDDLE = 14.5; // and moves it until its centre of mass lies in the pixel from 14 to 15
+const INK = 0.02; // what is fainter does not count as part of the drawing
+const NOISE = 0.15; // of paper that was scanned or photographed
 
 /** The drawing as it stands: each pixel of the model is the mean of ten by ten points. */
 export const AS_DRAWN = Object.freeze({ left: 0, top: 0, step: FINE / SIDE });
@@ -18,7 +20,7 @@ export function mnistFrame(fine) {
   if (!box) return AS_DRAWN;
   const step = Math.max(box.right - box.left, box.bottom - box.top) / MNIST_BOX;
   const mass = centreOfMass(fine, FINE);
-  const start = (edge, centre) => edge - Math.round(SIDE / 2 - (centre - edge) / step) * step;
+  const start = (edge, centre) => edge - Math.round(MNIST_MIDDLE - (centre - edge) / step) * step;
   return { left: start(box.left, mass.x), top: start(box.top, mass.y), step };
 }
 
@@ -65,7 +67,12 @@ export function toInk(grey, width, height) {
   const paper = border.sort((a, b) => a - b)[border.length >> 1];
   const inverted = paper > 0.5;
   const range = inverted ? paper : 1 - paper;
-  return { ink: grey.map((value) => clamp((inverted ? paper - value : value - paper) / range, 0, 1)), inverted };
+  const least = paper === 0 || paper === 1 ? 0 : NOISE;
+  const ink = grey.map((value) => {
+    const difference = (inverted ? paper - value : value - paper) / range;
+    return difference < least ? 0 : Math.min(difference, 1);
+  });
+  return { ink, inverted };
 }
 
 /** The smallest box around the ink, as edges between points; null for an empty image. */

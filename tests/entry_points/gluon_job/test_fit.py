@@ -44,14 +44,14 @@ DROPOUT = (lambda: nn.Dense(32, activation="relu"), lambda: nn.Dropout(0.5))
 NORMALIZATION = (lambda: nn.Conv2D(8, 3), nn.BatchNorm, lambda: nn.Activation("relu"))
 
 
-def train(*layers, training=TRAINING, validation=None, net=None, **values):
+def train(*layers, training=TRAINING, validation=None, net=None, devices=1, **values):
     """The trained net and its history; 74 samples in batches of 10, the last one of 4, on one thread."""
     values = parse(
         {"learning_rate": 0.01, "batch_size": 10, "epochs": 1, "threads": 1, "log_interval": 0, **values},
         HYPERPARAMETERS,
     )
     net = net or make_net(*layers)
-    return net, fit(net, training, validation, values, [mx.cpu()])
+    return net, fit(net, training, validation, values, [mx.cpu(i) for i in range(devices)])
 
 
 def parameters(net):
@@ -157,6 +157,19 @@ def test_threads_share_a_batch_without_changing_the_result(samples, threads):
     several, shared = train(*CONVOLUTION, training=training, validation=VALIDATION, epochs=2, threads=threads)
     assert_same(several, one, rtol=0, atol=1e-5)
     assert [epoch[:4] for epoch in shared] == [pytest.approx(epoch[:4], abs=1e-5) for epoch in history]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_devices_of_a_host_share_a_batch_and_end_with_the_same_parameters(optimizer):
+    how = {"training": TRAINING, "validation": VALIDATION, "epochs": 2, "optimizer": optimizer, "learning_rate": 0.001}
+    one, history = train(*CONVOLUTION, **how)
+    several, shared = train(*CONVOLUTION, devices=3, **how)
+    assert_same(several, one, rtol=0, atol=1e-5)
+    assert [epoch[:4] for epoch in shared] == [pytest.approx(epoch[:4], abs=1e-5) for epoch in history]
+    for parameter in several.collect_params().values():
+        first, *others = [array.asnumpy() for array in parameter.list_data()]
+        assert parameter.list_ctx() == [mx.cpu(0), mx.cpu(1), mx.cpu(2)]
+        assert all(np.array_equal(first, other) for other in others)
 
 
 def test_threads_are_reproducible_too():

@@ -1,6 +1,8 @@
 import io
 import json
 import pickle
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -43,6 +45,25 @@ def npy(array):
 
 def csv(array):
     return "".join(",".join(map(str, row)) + "\n" for row in array.tolist())
+
+
+def make_png(values):
+    """A grey PNG of uint8 (height, width)."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 8, 0, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row.tobytes() for row in values))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def probabilities(body, kind):
+    if kind == NPY:
+        return np.load(io.BytesIO(body))
+    if kind == CSV:
+        return np.loadtxt(io.StringIO(body), delimiter=",", ndmin=2)
+    return np.array([prediction["probabilities"] for prediction in json.loads(body)["predictions"]])
 
 
 def ask(classifier, data, content_type=JSON, accept=JSON):
@@ -94,7 +115,7 @@ def test_a_request_may_be_json_csv_or_npy(classifier, data, content_type):
     (images(255.0), 1.0),
     (images(51.0), 0.2),
     (images(255, np.uint8), 1.0),
-    (images(1, np.uint8), 1 / 255),
+    (images(1, np.int64), 1.0),
     (images(0, np.uint8), 0),
     (images(True, np.bool_), 1.0),
 ])  # fmt: skip
@@ -114,6 +135,69 @@ def test_raw_values_are_scaled_and_scaled_ones_left_alone(classifier, given, use
 def test_values_no_image_has_are_refused(classifier, value, message):
     with pytest.raises(InputError, match=message):
         classifier.prepare(images(value))
+
+
+def test_a_request_of_raw_and_scaled_samples_is_refused(classifier):
+    mixed = images(200)
+    mixed[1] = images(0.8)[1]
+    with pytest.raises(InputError, match="sample 1 has values from 0 to 1, and another up to 200: send all from"):
+        classifier.prepare(mixed)
+    mixed[1] = 0  # black is black on either scale
+    assert classifier.prepare(mixed)[0].max() == pytest.approx(200 / 255)
+
+
+def test_bytes_of_zero_and_one_are_refused_because_they_may_be_either(classifier):
+    with pytest.raises(InputError, match="bytes of 0 and 1 alone, where 255 is white"):
+        classifier.prepare(images(1, np.uint8))
+
+
+def test_an_image_is_made_to_fit_and_inverted_when_its_border_is_bright(classifier):
+    picture = np.zeros((56, 56), np.uint8)
+    picture[0:2, 6:8] = 200  # pixel 3, twice as large
+    dark, bright = (make_png(values) for values in (picture, 255 - picture))
+    for body, kind in ((dark, "image/png"), (bright, "image/png"), (bright, "image/png; invert=true")):
+        assert classes(ask(classifier, body, kind)) == [3]
+        np.testing.assert_allclose(classifier.read(body, kind)[0].max(), 200 / 255, rtol=1e-5)
+    assert classifier.read(bright, "image/png; invert=false")[0, 0, 0, 3] == pytest.approx(55 / 255)
+
+
+def test_several_requests_together_get_the_answers_each_gets_alone(classifier):
+    requests = [
+        (json.dumps(images()[0].tolist()), JSON, JSON),
+        (npy(images(200, np.uint8)), NPY, NPY),
+        (csv(images()[1:]), CSV, "text/csv"),
+        (json.dumps(images(1.0)[2].reshape(28, 28).tolist()).encode(), "application/json; charset=utf-8", "*/*"),
+    ]
+    together = inference.transform_batch(classifier, requests)
+    for request, (body, kind) in zip(requests, together):
+        alone, kind_alone = inference.transform(classifier, *request)
+        assert kind == kind_alone
+        np.testing.assert_allclose(probabilities(body, kind), probabilities(alone, kind), rtol=0, atol=5e-7)
+
+
+def test_a_bad_request_among_others_is_refused_alone(classifier):
+    good = (json.dumps(images().tolist()), JSON, JSON)
+    bad = [("{", JSON, JSON), (good[0], "text/html", JSON), (good[0], JSON, "image/png"), ("[1, 2]", JSON, JSON)]
+    answers = inference.transform_batch(classifier, [bad[0], good, bad[1], bad[2], good, bad[3]])
+    assert [getattr(answer, "status", 400) if isinstance(answer, InputError) else 200 for answer in answers] == [
+        400, 200, 415, 406, 200, 400,
+    ]  # fmt: skip
+    assert answers[1] == answers[4] == inference.transform(classifier, *good)
+
+
+def test_more_rows_than_a_call_of_the_net_takes_are_all_answered_in_order(classifier):
+    batch = np.zeros((700, SIZE), np.float32)
+    batch[np.arange(700), np.arange(700)] = 1
+    requests = [(npy(batch[:650]), NPY, NPY), (npy(batch[650:]), NPY, NPY)]
+    answers = inference.transform_batch(classifier, requests)
+    found = np.concatenate([probabilities(body, kind) for body, kind in answers])
+    assert (found.argmax(axis=1) == np.arange(700) % 10).all()
+
+
+def test_a_net_that_answers_nan_is_not_the_clients_fault(classifier, monkeypatch):
+    monkeypatch.setattr(classifier, "_logits", lambda samples: np.full((len(samples), 10), np.nan, np.float32))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        ask(classifier, npy(images()), NPY)
 
 
 def test_nan_and_null_in_json_are_refused(classifier):
@@ -150,6 +234,11 @@ def npz():
     return body.getvalue()
 
 
+def test_npy_of_pickled_objects_is_refused_without_a_look_at_them(classifier):
+    with pytest.raises(InputError, match="the input holds object, not numbers"):
+        ask(classifier, npy(np.array([Trap()], object)), NPY)
+
+
 @pytest.mark.parametrize(("data", "content_type"), [
     ("", JSON),
     ("{", JSON),
@@ -170,7 +259,6 @@ def npz():
     (npy(images())[:8], NPY),
     ("text", NPY),
     (npz(), NPY),
-    (npy(np.array([Trap()], object)), NPY),
     (pickle.dumps(Trap()), NPY),
 ], ids=lambda value: repr(value)[:20])  # fmt: skip
 def test_a_body_that_is_not_what_its_type_says_is_refused(classifier, data, content_type):
@@ -178,7 +266,7 @@ def test_a_body_that_is_not_what_its_type_says_is_refused(classifier, data, cont
         ask(classifier, data, content_type)
 
 
-@pytest.mark.parametrize("content_type", ["image/png", "text/plain", "json"])
+@pytest.mark.parametrize("content_type", ["image/gif", "text/plain", "json"])
 def test_an_unknown_type_of_request_is_told_the_known_ones(classifier, content_type):
     with pytest.raises(InputError, match=f"content type '{content_type}' is not supported: send {JSON}"):
         ask(classifier, b"", content_type)

@@ -21,13 +21,14 @@ def watch():
     """`watch({name: shell command}, stall=..., finish=...)`: the Watch when it is over; `algo-N` are workers."""
     children = {}
 
-    def run(commands, seconds=30, stop=(), **deadlines):
+    def run(commands, seconds=30, stop=(), begun=False, **deadlines):
         for name, command in commands.items():
             children[name] = subprocess.Popen(["sh", "-c", command], start_new_session=True)
         for name in stop:
             os.kill(children[name].pid, signal.SIGSTOP)
         workers = [name for name in commands if name.startswith("algo")]
         watched = Watch(workers, children, Deadlines(**deadlines))
+        watched.has_begun = begun
         until = time.monotonic() + seconds
         while not watched.is_over():
             if time.monotonic() > until:
@@ -48,8 +49,14 @@ def test_processes_that_all_end_well_leave_nothing_to_say(watch):
 
 
 def test_servers_that_outlive_the_workers_are_no_failure(watch):
-    done = watch({"server": WAITS, "algo-1": IS_DONE, "algo-2": IS_DONE}, finish=0.2)
+    done = watch({"server": WAITS, "algo-1": IS_DONE, "algo-2": IS_DONE})
     assert (done.failed, done.overdue) == ("", "")
+
+
+def test_processes_that_only_wait_before_the_first_step_have_the_deadline_of_the_start(watch):
+    done = watch({"server": WAITS, "algo-1": WAITS}, start=1.5, stall=600)
+    assert done.overdue == "nothing has happened for 1.5 s: every process only waits"
+    assert watch({"server": WAITS, "algo-1": WAITS}, seconds=3, begun=True, start=0.5, stall=600) is None
 
 
 def test_a_server_that_fails_ends_the_job(watch):
