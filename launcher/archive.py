@@ -64,6 +64,7 @@ def extract(source: Path, directory: Path, limit: int = EXTRACTED_LIMIT) -> None
             for number, member in enumerate(archive):
                 limit -= _extract_member(archive, member, directory, limit)
                 _check(limit >= 0 and number < _MEMBERS_LIMIT, "it holds more than a model does")
+            _check(len(compressed.read(_LARGEST_READ)) < _LARGEST_READ, "something follows its end")  # and the checksum
     except BaseException as error:
         shutil.rmtree(directory)
         if isinstance(error, _DAMAGE) or (isinstance(error, OSError) and error.errno in _NAMES_THAT_CLASH):

@@ -7,7 +7,7 @@ import sys
 import click
 
 from launcher import __version__
-from launcher.commands import data, endpoints, export, jobs, machine
+from launcher.commands import data, endpoints, export, jobs, machine, plan
 from launcher.errors import UserError
 
 INTERRUPTED = 130
@@ -48,6 +48,7 @@ def cli() -> None:
 
 for command in (
     jobs.run,
+    plan.plan,
     jobs.list_runs,
     jobs.show,
     jobs.logs,

@@ -1,4 +1,4 @@
-"""Where runs, endpoints and cached data are kept on this machine."""
+"""Where runs, endpoints, configuration and cached data are kept on this machine."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def endpoints_directory() -> Path:
         UserError: as `runs_directory`.
     """
     return _directory("endpoints", "XDG_DATA_HOME", ".local/share")
+
+
+def profiles_directory() -> Path:
+    """The folder of configuration files: `$GLAUNCH_HOME/profiles`, else under the XDG configuration directory.
+
+    Raises:
+        UserError: as `runs_directory`.
+    """
+    return _directory("profiles", "XDG_CONFIG_HOME", ".config")
 
 
 def cache_directory() -> Path:

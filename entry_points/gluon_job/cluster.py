@@ -1,6 +1,7 @@
 """The hosts of a job and the devices of a host."""
 
 import hashlib
+import os
 from typing import Any, Dict, List, Sequence
 
 import numpy as np
@@ -9,6 +10,9 @@ from gluon_job import watchdog
 from gluon_job.compat import mx
 
 _FIRST_KEY = 10**6  # of our sums; smaller ones are a Trainer's
+# From this many values on an array is divided among the servers, where MXNet's own bound is a million. `fit` sums all
+# gradients as one array: whole, a net of some hundred thousand parameters would keep one server busy and no other.
+_DIVIDED = 200_000
 
 
 def kvstore_type(hosts: Sequence[str], num_gpus: int) -> str:
@@ -44,6 +48,7 @@ class Cluster:
         self._keys: Dict[str, int] = {}
         self._kvstore = None
         if self.size > 1:
+            os.environ.setdefault("MXNET_KVSTORE_BIGARRAY_BOUND", str(_DIVIDED))
             self._kvstore = mx.kv.create(kvstore_type(hosts, num_gpus))
             guard = watchdog.current()
             if guard is not None:

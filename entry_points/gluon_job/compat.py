@@ -1,6 +1,6 @@
-"""`from gluon_job.compat import mx`: mxnet 1.9 imported on any numpy, without its warnings and without what it can spare.
-"""
+"""`from gluon_job.compat import mx`: mxnet 1.9 imported on any numpy, without its warnings, and faster."""
 
+import gc
 import sys
 import warnings
 
@@ -16,6 +16,8 @@ if "bool" not in vars(np):
 
 _hidden = [name for name in _SPARED if name not in sys.modules]
 sys.modules.update(dict.fromkeys(_hidden))  # None: Python then says that there is no such module
+_collects = gc.isenabled()
+gc.disable()  # the import makes some hundred thousand objects, and no garbage worth looking for among them
 try:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -23,5 +25,7 @@ try:
 finally:
     for name in _hidden:
         del sys.modules[name]
+    if _collects:
+        gc.enable()
 
 __all__ = ["mx"]

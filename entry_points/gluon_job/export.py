@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import sys
+import warnings
 from typing import Any, Iterator, NamedTuple, Optional
 
 import numpy as np
@@ -99,7 +100,8 @@ def _convert(model_dir: str, target: str, shape: Any) -> None:
     symbol, parameters = (os.path.join(model_dir, name) for name in (artifact.SYMBOL, artifact.PARAMETERS))
     any_number = [(None, *shape)]
     try:
-        with _opset(_OPSET):
+        with _opset(_OPSET), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
             mx.onnx.export_model(
                 symbol, parameters, [(1, *shape)], np.float32, target, dynamic=True, dynamic_input_shapes=any_number
             )

@@ -47,6 +47,7 @@ def content_type(header: str) -> Tuple[str, Dict[str, str]]:
     return kind.strip().lower(), {name.strip().lower(): value.strip().strip('"').lower() for name, _, value in pairs}
 
 
+@np.errstate(over="ignore")  # infinity is told to the client
 def decode(data: Any, header: str) -> np.ndarray:
     """The numbers in a body (bytes or text): JSON (bare or in `{"instances": ...}`), CSV, or NPY.
 

@@ -57,6 +57,7 @@ class Classifier:
             return images.read(data, parameters, self.shape)[None] * np.float32(self.scale)
         return self.prepare(formats.decode(data, content_type or JSON))
 
+    @np.errstate(over="ignore")
     def prepare(self, samples: np.ndarray) -> np.ndarray:
         """Samples of any accepted layout as float32 (N, *shape), scaled as in training.
 

@@ -27,6 +27,7 @@ _TIME = re.compile(r"(-\d+){7}$")  # at the end of a run's name
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
 @click.option("--runtime", type=click.Choice(["mxnet", "onnx"]), default="mxnet", show_default=True)
 @click.option("--limit", type=float, default=60.0, show_default=True, help="Seconds that an invocation may take.")
+@click.option("--load-limit", type=float, default=300.0, show_default=True, help="Seconds to load the model.")
 @click.option("--queue", type=int, default=1000, show_default=True, help="Requests that may wait for a worker.")
 @click.option("--detach", is_flag=True, help="Return when it serves; it goes on.")
 @json_option
@@ -53,6 +54,7 @@ def deploy(model: str | None, name: str | None, detach: bool, as_json: bool, **s
             say(True, endpoint_tables.endpoint_as_object(endpoint), "")
         else:
             click.echo(f"{endpoint.name} serves at {endpoint.url}" + ("" if detach else " (Ctrl-C stops it)"))
+            _warn(endpoint)
         if not detach:
             _attend(endpoint, made.workers, quiet=as_json)
     except BaseException:
@@ -165,6 +167,14 @@ def _free_name(base: str) -> str:
     return next(name for name in names if name not in running)
 
 
+def _warn(endpoint: Endpoint) -> None:
+    """Says what would be different on SageMaker."""
+    with endpoint.client as client:
+        warning = client.describe().get("warning")
+    if warning:
+        click.secho(warning, fg="yellow", err=True)
+
+
 def _attend(endpoint: Endpoint, workers: int, quiet: bool) -> None:
     """Shows what the endpoint logs until it ends."""
     from launcher import log
@@ -197,8 +207,12 @@ def _stop(endpoint: Endpoint) -> None:
 
 
 def _answer(client: Client, payload: Payload) -> dict[str, Any]:
+    from launcher.local.client import NPY
+
     reply = client.invoke(payload.body, payload.content_type)
     answer = reply.decoded()
     if isinstance(answer, bytes):
         answer = answer.decode("utf-8", "replace")
+    elif reply.content_type.startswith(NPY):
+        answer = answer.tolist()
     return {"file": payload.name, "content_type": reply.content_type, "answer": answer}

@@ -49,6 +49,7 @@ class Batcher:
         failure: why the model could not be loaded, or "".
         is_stuck: whether one call of the script took longer than the limit. It cannot be ended but with the process.
         settled: set when the model is loaded or could not be.
+        batches: calls of the model.
     """
 
     def __init__(self, load: Callable[[], Model], *, limit: float, room: int, bytes_room: int) -> None:
@@ -65,18 +66,21 @@ class Batcher:
         self.is_stuck = False
         self.settled = asyncio.Event()
         self.batches = 0
-        self._load, self._limit, self._room, self._bytes_room = load, limit, room, bytes_room
+        self._limit, self._room, self._bytes_room = limit, room, bytes_room
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
-        self._pending: deque[_Pending] = deque()  # the same and those in work, the oldest first
+        self._waiting: deque[_Pending] = deque()  # the oldest first
+        self._batch: list[_Pending] = []  # what the thread works on
+        self._is_due = False  # whether the next batch is about to be sent
         self._bytes = 0
-        self._busy_since: float | None = None  # written by the thread
-        threading.Thread(target=self._work, name="inference", daemon=True).start()
+        self._busy_since: float | None = None
+        self._batches: queue.SimpleQueue[list[_Pending]] = queue.SimpleQueue()
+        self._batch_limit = 1
+        threading.Thread(target=self._work, args=[load], name="inference", daemon=True).start()
 
     @property
     def waiting(self) -> int:
-        """Requests that have no answer yet."""
-        return len(self._pending)
+        """Requests that wait or are being answered."""
+        return len(self._waiting) + len(self._batch)
 
     def submit(self, request: Request) -> asyncio.Future[Answer | Exception]:
         """The answer to come, which may be an exception: any of the model's, OverdueError or ClosedError.
@@ -87,79 +91,90 @@ class Batcher:
         """
         if self.is_stuck or self.failure:
             raise ClosedError
-        if len(self._pending) >= self._room or self._bytes + len(request.body) > self._bytes_room:
+        if self.waiting >= self._room or self._bytes + len(request.body) > self._bytes_room:
             raise QueueFullError
         pending = _Pending(request, self._loop.create_future(), time.monotonic())
         self._bytes += len(request.body)
-        self._pending.append(pending)
-        self._queue.put(pending)
+        self._waiting.append(pending)
+        self._send_soon()
         return pending.future
 
     def watch(self) -> None:
         """Refuses what is overdue. To be called now and then: requests have no timers of their own."""
         now = time.monotonic()
-        busy_since = self._busy_since
-        if busy_since is not None and now - busy_since > self._limit:
+        while self._waiting and now - self._waiting[0].since > self._limit:
+            self._settle(self._waiting.popleft(), OverdueError())
+        for pending in self._batch:
+            if now - pending.since > self._limit and not pending.future.done():
+                pending.future.set_result(OverdueError())
+        if self._busy_since is not None and now - self._busy_since > self._limit:
             self.is_stuck = True
-        for pending in self._pending:
-            if now - pending.since <= self._limit:
-                break
-            _settle(pending, OverdueError())
-        if self.is_stuck:
             self._refuse_all()
-        self._forget_settled()
 
-    def _work(self) -> None:
+    def _work(self, load: Callable[[], Model]) -> None:
+        """The thread."""
         try:
-            model = self._load()
+            model = load()
             model.warm_up()
             limit, description = model.batch_limit, model.describe()
         except BaseException as error:  # the script's own code: sys.exit() too
             traceback.print_exc()
             self._tell(self._on_failure, str(error) if isinstance(error, UserError) else f"its script raised {error!r}")
             return
-        self._tell(self._on_ready, description)
+        self._tell(self._on_ready, limit, description)
         while True:
-            batch = self._next_batch(limit)
-            if batch:
-                self._busy_since = time.monotonic()
-                answers = _answers(model, [pending.request for pending in batch])
-                self._busy_since = None
-                self._tell(self._deliver, batch, answers)
-
-    def _next_batch(self, limit: int) -> list[_Pending]:
-        """What waits, up to the limit and without what nobody waits for any more; blocks while nothing does."""
-        batch = [self._queue.get()]
-        while len(batch) < limit and not self._queue.empty():
-            batch.append(self._queue.get())  # does not block: only this thread takes
-        return [pending for pending in batch if not pending.future.done()]
+            batch = self._batches.get()
+            self._tell(self._deliver, batch, _answers(model, [pending.request for pending in batch]))
 
     def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the interest
             self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _on_ready(self, description: dict[str, Any]) -> None:
-        self.description = description
+    def _on_ready(self, limit: int, description: dict[str, Any]) -> None:
+        self._batch_limit, self.description = limit, description
         self.settled.set()
+        self._send_soon()
 
     def _on_failure(self, failure: str) -> None:
         self.failure = failure
         self._refuse_all()
         self.settled.set()
 
+    def _send_soon(self) -> None:
+        """Sends the next batch when the loop has seen to what has arrived at the same time."""
+        if self._busy_since is None and self.description is not None and not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        self._is_due = False
+        while self._waiting and len(self._batch) < self._batch_limit:
+            pending = self._waiting.popleft()
+            if pending.future.done():  # its client is gone
+                self._bytes -= len(pending.request.body)
+            else:
+                self._batch.append(pending)
+        if self._batch:
+            self._busy_since = time.monotonic()
+            self._batches.put(self._batch)
+
     def _deliver(self, batch: Sequence[_Pending], answers: Sequence[Answer | Exception]) -> None:
+        if self.is_stuck:  # it was not, after all, but nobody waits any more
+            return
         self.batches += 1
+        self._batch, self._busy_since = [], None
         for pending, answer in zip(batch, answers):
-            _settle(pending, answer)
-        self._forget_settled()
+            self._settle(pending, answer)
+        self._send_soon()
 
     def _refuse_all(self) -> None:
-        for pending in self._pending:
-            _settle(pending, ClosedError())
+        while self._waiting:
+            self._settle(self._waiting.popleft(), ClosedError())
 
-    def _forget_settled(self) -> None:
-        while self._pending and self._pending[0].future.done():
-            self._bytes -= len(self._pending.popleft().request.body)
+    def _settle(self, pending: _Pending, answer: Answer | Exception) -> None:
+        self._bytes -= len(pending.request.body)
+        if not pending.future.done():  # its client may be gone
+            pending.future.set_result(answer)
 
 
 def _answers(model: Model, requests: list[Request]) -> Sequence[Answer | Exception]:
@@ -170,8 +185,3 @@ def _answers(model: Model, requests: list[Request]) -> Sequence[Answer | Excepti
     if len(answers) != len(requests):
         return [RuntimeError(f"{len(answers)} answers for {len(requests)} requests")] * len(requests)
     return answers
-
-
-def _settle(pending: _Pending, answer: Answer | Exception) -> None:
-    if not pending.future.done():  # it may be overdue, or its client gone
-        pending.future.set_result(answer)

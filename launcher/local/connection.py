@@ -44,7 +44,8 @@ class Connection(HttpToolsProtocol):
 
     def close_if_silent(self, now: float) -> None:
         """Closes a connection whose client keeps it waiting; `now` is the loop's time."""
-        if self._waits_since is not None and now - self._waits_since > PATIENCE:
+        is_answering = self.cycle and not self.cycle.response_complete  # and may have stopped to read
+        if not is_answering and self._waits_since is not None and now - self._waits_since > PATIENCE:
             self.transport.abort()
         unread = self.transport.get_write_buffer_size()
         if unread != self._unread:

@@ -12,7 +12,6 @@ NAME/
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -20,19 +19,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from launcher import archive, files, home, processes
+from launcher import archive, home, processes
 from launcher.errors import JobFailed, UserError
-from launcher.local import requirements
+from launcher.local import requirements, service
 from launcher.local.client import Client
-from launcher.local.service import CREATING, FAILED, IN_SERVICE, LOAD_DEADLINE, STOP_GRACE, Settings, Status
-
-FORMAT = 1
+from launcher.local.service import CREATING, FAILED, IN_SERVICE, STOP_GRACE, Settings, Status
 
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")  # SageMaker's
+_REPLACEMENT = 60.0  # seconds beside the limit of an invocation, in which a worker may be replaced
 _POLL = 0.02  # seconds
 
 
@@ -101,7 +99,7 @@ class Endpoint:
     @property
     def settings(self) -> Settings:
         """How it serves; UserError when its record cannot be read."""
-        return Settings(**self._read("endpoint.json"))
+        return service.read(self.folder / "endpoint.json", Settings)
 
     @property
     def status(self) -> Status:
@@ -125,11 +123,11 @@ class Endpoint:
 
     def recorded_status(self) -> Status:
         """The state that was last written, by a process that may be gone. Raises UserError as `status` does."""
-        return Status(**self._read("status.json"))
+        return service.read(self.folder / "status.json", Status)
 
     def write_status(self, status: Status) -> None:
         """Replaces the record. Raises OSError when the disk is full or the folder gone."""
-        self._write("status.json", asdict(status))
+        service.write(self.folder / "status.json", status)
 
     @property
     def url(self) -> str:
@@ -142,7 +140,7 @@ class Endpoint:
     @property
     def client(self) -> Client:
         """What calls it. Raises UserError when it does not answer."""
-        return Client(self.url)
+        return Client(self.url, self.settings.limit + _REPLACEMENT)
 
     def predict(self, samples: Any) -> Any:
         """What the model makes of an array: see `Client.predict`."""
@@ -188,7 +186,7 @@ class Endpoint:
 
     def write_settings(self, settings: Settings) -> None:
         """Replaces how it serves. Raises OSError as `write_status`."""
-        self._write("endpoint.json", asdict(settings))
+        service.write(self.folder / "endpoint.json", settings)
 
     def _fill(self, artifact: Path) -> None:
         try:
@@ -227,7 +225,7 @@ class Endpoint:
             raise
 
     def _await_service(self, keeper: subprocess.Popen[bytes]) -> None:
-        until = time.monotonic() + LOAD_DEADLINE + STOP_GRACE
+        until = time.monotonic() + self.settings.load_limit + STOP_GRACE
         while keeper.poll() is None:
             status = self.recorded_status()
             if status.state == IN_SERVICE:
@@ -238,19 +236,6 @@ class Endpoint:
             time.sleep(_POLL)
         reason = self.recorded_status().reason or "its keeper did not start"
         raise JobFailed(f"{self.name} does not serve: {reason}\nlogs are in {self.folder / 'logs'}")
-
-    def _write(self, file: str, content: dict[str, Any]) -> None:
-        files.write_atomic(self.folder / file, json.dumps({"format": FORMAT, **content}, indent=1) + "\n")
-
-    def _read(self, file: str) -> dict[str, Any]:
-        try:
-            content: dict[str, Any] = json.loads((self.folder / file).read_text("utf-8"))
-            version = content.pop("format")
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise UserError(f"the record of endpoint {self.name} cannot be read ({error}): {self.folder}") from None
-        if version > FORMAT:
-            raise UserError(f"endpoint {self.name} was made by a newer glaunch (format {version}): update")
-        return content
 
 
 def _new_folder(name: str, settings: Settings) -> Path:

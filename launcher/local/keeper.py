@@ -24,7 +24,7 @@ from launcher import processes
 from launcher.errors import JobFailed, UserError
 from launcher.local import counters
 from launcher.local.endpoint import Endpoint
-from launcher.local.service import FAILED, IN_SERVICE, LOAD_DEADLINE, OUT_OF_SERVICE, STOP_GRACE, Status
+from launcher.local.service import FAILED, IN_SERVICE, OUT_OF_SERVICE, STOP_GRACE, Status
 from launcher.local.staff import Worker
 
 _DEFAULT_PORT = 8080  # SageMaker's
@@ -33,7 +33,7 @@ _TICK = 0.1  # seconds
 _SILENCE = 5.0  # seconds beside the limit of an invocation: after them a worker without a sign of life is stuck
 _LONGEST_DELAY = 10.0  # seconds before a worker that keeps dying is started again
 _STEADY = 10.0  # seconds after which a worker's death is no longer one of a row
-_FAILED_STARTS = 5
+_FAILED_STARTS = 5  # in a row, with no worker that serves
 
 
 class Keeper:
@@ -89,9 +89,11 @@ class Keeper:
         for worker in [*self._workers.values()]:
             if worker.has_ended():
                 self._bury(worker, now)
-            elif now - worker.heard > (self._settings.limit + _SILENCE if worker.is_ready else LOAD_DEADLINE):
-                _note(f"worker {worker.number + 1} shows no sign of life: it is killed")
-                worker.kill()
+            elif not worker.is_ready and now - worker.started > self._settings.load_limit:
+                worker.kill(f"its model was not loaded within {self._settings.load_limit:g} s")
+            elif worker.is_ready and now - worker.heard > self._settings.limit + _SILENCE:
+                worker.kill("it showed no sign of life")
+        self._reap_adopted()
         for number, due in [*self._due.items()]:
             if now >= due:
                 del self._due[number]
@@ -112,7 +114,8 @@ class Keeper:
         worker.close()
         self._kill_strays()
         _note(f"worker {worker.number + 1} (pid {worker.pid}) {worker.ending}")
-        if self._status.state != IN_SERVICE or (self._deaths_in_a_row >= _FAILED_STARTS and not worker.is_ready):
+        is_served = worker.is_ready or any(other.is_ready for other in self._workers.values())
+        if self._status.state != IN_SERVICE or (self._deaths_in_a_row >= _FAILED_STARTS and not is_served):
             raise JobFailed(worker.failure or f"its worker {worker.ending}")
         is_steady = worker.is_ready and now - worker.started > _STEADY
         self._deaths_in_a_row = 0 if is_steady else self._deaths_in_a_row + 1
@@ -120,6 +123,14 @@ class Keeper:
         self._due[worker.number] = now + delay
         self._record(replace(self._status, restarts=self._status.restarts + 1))
         self._record_workers()
+
+    def _reap_adopted(self) -> None:
+        """Takes leave of ended processes that a script had started and left to this one."""
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if any(worker.pid == ended.si_pid for worker in self._workers.values()):
+                    break
+                os.waitpid(ended.si_pid, 0)
 
     def _kill_strays(self) -> None:
         """Kills what a dead worker's script had started; it is this process's child now."""
@@ -156,8 +167,14 @@ class Keeper:
         self._record(replace(self._status, workers=[worker.pid for worker in self._workers.values()]))
 
     def _record(self, status: Status) -> None:
+        was_serving = self._status.state == IN_SERVICE
         self._status = status
-        self._endpoint.write_status(status)
+        try:
+            self._endpoint.write_status(status)
+        except OSError as error:
+            if not was_serving:
+                raise
+            _note(f"the record cannot be written: {error}")  # a full disk is no reason to stop serving
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

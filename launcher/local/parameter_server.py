@@ -14,7 +14,7 @@ from pathlib import Path
 
 from launcher.local.supervisor import Command, Ending
 
-_SERVE = [sys.executable, str(Path(__file__).parent / "image" / "parameter_server_role.py")]
+SERVE = [sys.executable, str(Path(__file__).parent / "image" / "parameter_server_role.py")]
 _HEARTBEAT = {"PS_HEARTBEAT_INTERVAL": "1", "PS_HEARTBEAT_TIMEOUT": "6"}  # seconds
 
 
@@ -65,7 +65,7 @@ def surround(workers: Sequence[Command], logs: Path) -> list[Command]:
         if role == "worker":
             return worker._replace(environment=environment)
         log = logs / f"{worker.name}.{role}.log"
-        return Command(_name(role, worker.name), _SERVE, environment, logs, log, is_worker=False)
+        return Command(_name(role, worker.name), SERVE, environment, logs, log, is_worker=False)
 
     return [
         play("scheduler", workers[0]),

@@ -20,6 +20,7 @@ from launcher.local.model import Refusal, Request
 from launcher.local.rolling_log import RollingLog
 
 BODY_LIMIT = 6 * 2**20  # bytes: SageMaker's for an endpoint
+_ARRIVING = 512 * 2**20  # bytes of bodies that are not complete, together
 _DRAINED = 2**26  # bytes that are read past the limit, so that the client comes to read why it is refused
 _DRAIN_SECONDS = 10.0
 _PAGE = Path(__file__).parent / "page"
@@ -64,6 +65,8 @@ class Application:
         """
         self._batcher, self._counters, self._log, self._limit = batcher, counters, log, limit
         self._lines: list[str] = []
+        self._arriving = 0  # bytes of bodies that are not complete
+        self._second, self._clock = 0, ""
         self._routes: dict[str, tuple[str, Callable[[Message, Receive], Awaitable[Reply]]]] = {
             "/ping": ("GET", self._ping),
             "/invocations": ("POST", self._invoke),
@@ -152,9 +155,30 @@ class Application:
             body: bytes = message.get("body", b"")
             return body
         try:
-            return await asyncio.wait_for(_rest(message, receive), self._limit)
+            return await asyncio.wait_for(self._rest(message, receive), self._limit)
         except asyncio.TimeoutError:
             raise _RefusedError(408, f"the body did not arrive within {self._limit:g} s", _CLOSE) from None
+
+    async def _rest(self, message: Message, receive: Receive) -> bytes:
+        """A body that comes in several pieces."""
+        pieces, size = [], 0
+        try:
+            while message["type"] != "http.disconnect":
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                self._arriving += len(pieces[-1])
+                if self._arriving > _ARRIVING:
+                    raise _RefusedError(503, "too many bodies are arriving: try again in a second", _RETRY, _CLOSE)
+                if size > BODY_LIMIT:
+                    pieces.clear()
+                    await _drain(receive)
+                    raise _too_large()
+                if not message.get("more_body", False):
+                    return b"".join(pieces)
+                message = await receive()
+            raise _DisconnectedError
+        finally:
+            self._arriving -= size
 
     def _check_ready(self) -> None:
         if self._batcher.is_stuck:
@@ -166,11 +190,12 @@ class Application:
         if scope["path"] == "/invocations":
             self._counters.count(reply.status, seconds)
         now = time.time()
-        clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        if now - self._second >= 1:
+            self._second, self._clock = int(now), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         address, port = scope["client"] or ("-", 0)
         path = scope["raw_path"].decode("latin-1")  # as it came: without line ends
         self._lines.append(
-            f"{clock}.{int(now % 1 * 1000):03d}Z {address}:{port} {scope['method']} {path} "
+            f"{self._clock}.{int(now % 1 * 1000):03d}Z {address}:{port} {scope['method']} {path} "
             f"{reply.status} {len(reply.body)} B {seconds * 1000:.2f} ms\n"
         )
 
@@ -182,31 +207,12 @@ def _refusal(error: Exception) -> _RefusedError:
     if isinstance(error, OverdueError):
         return _RefusedError(504, "the script did not answer within the limit of an invocation", _CLOSE)
     if isinstance(error, ClosedError):
-        return _RefusedError(
-            503, "the script is stuck and is being started anew: try again", _RETRY, _CLOSE
-        )
+        return _RefusedError(503, "the script is stuck and is being started anew: try again", _RETRY, _CLOSE)
     return _RefusedError(500, f"the script raised {type(error).__name__}: {error}".partition("\n")[0])
 
 
 def _too_large() -> _RefusedError:
     return _RefusedError(413, f"the body is larger than {BODY_LIMIT:,} bytes", _CLOSE)
-
-
-async def _rest(message: Message, receive: Receive) -> bytes:
-    """A body that comes in several pieces."""
-    pieces, size = [], 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise _DisconnectedError
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > BODY_LIMIT:
-            pieces.clear()
-            await _drain(receive)
-            raise _too_large()
-        if not message.get("more_body", False):
-            return b"".join(pieces)
-        message = await receive()
 
 
 async def _drain(receive: Receive) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
+from launcher import files
 from launcher.errors import UserError
+
+FORMAT = 1
 
 # SageMaker's own words for the states of an endpoint.
 CREATING, IN_SERVICE, FAILED, OUT_OF_SERVICE = "Creating", "InService", "Failed", "OutOfService"
 
-LOAD_DEADLINE = 300.0  # seconds
 STOP_GRACE = 30.0  # seconds between SIGTERM and SIGKILL, as on SageMaker
 STUCK = 3  # the exit status of a worker that gave up its script
 _RUNTIMES = ("mxnet", "onnx")
@@ -27,6 +32,7 @@ class Settings:
         workers: processes that answer.
         runtime: `mxnet`, or `onnx` for the exported model.
         limit: seconds that an invocation may take; SageMaker's are 60.
+        load_limit: seconds that loading the model may take.
         queue: requests that may wait for one worker.
         python: the interpreter of the workers.
 
@@ -39,6 +45,7 @@ class Settings:
     workers: int = 1
     runtime: str = "mxnet"
     limit: float = 60.0
+    load_limit: float = 300.0
     queue: int = 1000
     python: str = sys.executable
 
@@ -49,8 +56,10 @@ class Settings:
             raise UserError(f"{self.workers} workers: expected 1 to 64")
         if self.runtime not in _RUNTIMES:
             raise UserError(f"runtime {self.runtime!r}: expected {' or '.join(_RUNTIMES)}")
-        if not 0 < self.limit < 3600 or self.queue < 1:
-            raise UserError(f"limit {self.limit:g} s, queue {self.queue}: expected 0 to 3600 s, and 1 or more")
+        if not 0 < self.limit <= 3600 or not 0 < self.load_limit <= 3600:
+            raise UserError(f"limits of {self.limit:g} s and {self.load_limit:g} s: expected more than 0, 3600 at most")
+        if self.queue < 1:
+            raise UserError(f"a queue of {self.queue}: expected 1 or more")
 
 
 @dataclass(frozen=True)
@@ -78,3 +87,23 @@ class Status:
     @property
     def is_over(self) -> bool:
         return self.state in (FAILED, OUT_OF_SERVICE)
+
+
+_Record = TypeVar("_Record", Settings, Status)
+
+
+def read(path: Path, kind: type[_Record]) -> _Record:
+    """A file of an endpoint's record, Settings or Status; UserError when a newer glaunch wrote it or it is damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        version = content.pop("format")
+        if version > FORMAT:
+            raise UserError(f"endpoint {path.parent.name} was made by a newer glaunch (format {version}): update")
+        return kind(**content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"the record of endpoint {path.parent.name} cannot be read ({error}): {path}") from None
+
+
+def write(path: Path, content: Settings | Status) -> None:
+    """Replaces a file of an endpoint's record. Raises OSError when the disk is full or the folder gone."""
+    files.write_atomic(path, json.dumps({"format": FORMAT, **asdict(content)}, indent=1) + "\n")

@@ -28,7 +28,7 @@ class Worker:
         number: from 0; another in its place has the same.
         started, heard: time.monotonic() of its start and of its last sign of life.
         is_ready: whether it serves.
-        failure: why its model could not be loaded, the reason first; or "".
+        failure: why its model could not be loaded or it had to be killed, or "".
     """
 
     def __init__(
@@ -79,8 +79,10 @@ class Worker:
         if status == STUCK:
             return "was stuck in a script that took longer than an invocation may"
         if status is not None and status < 0:
-            return f"was ended by {signal.Signals(-status).name}"
-        return f"ended with status {status}"
+            ending = f"was ended by {signal.Signals(-status).name}"
+        else:
+            ending = f"ended with status {status}"
+        return ending + (f": {self.failure}" if self.failure else "")
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
@@ -89,7 +91,9 @@ class Worker:
         """Asks it to answer what it was asked, and to end."""
         self._process.terminate()
 
-    def kill(self) -> None:
+    def kill(self, reason: str) -> None:
+        """Ends it at once."""
+        self.failure = self.failure or reason
         self._process.kill()
 
     def close(self) -> None:

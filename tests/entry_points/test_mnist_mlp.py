@@ -1,3 +1,5 @@
+import sys
+
 import digits
 import pytest
 
@@ -135,6 +137,26 @@ def test_the_names_of_the_classes_reach_the_model(mnist, tmp_path):
     (tmp_path / "model").mkdir()
     mnist_mlp.save(train(data, SMALL), str(tmp_path / "model"))
     assert mnist_mlp.model_fn(str(tmp_path / "model")).labels == [f"name {i}" for i in range(10)]
+
+
+@pytest.mark.parametrize(("has_onnx", "required", "written"), [(True, True, True), (False, False, False)])
+def test_the_model_is_saved_as_onnx_too_where_that_is_possible(
+    mnist, tmp_path, monkeypatch, has_onnx, required, written
+):
+    if has_onnx:
+        pytest.importorskip("onnx")
+    else:
+        monkeypatch.setitem(sys.modules, "onnx", None)
+    mnist_mlp.save(train(mnist, {**SMALL, "require_onnx": has_onnx}), str(tmp_path))
+    assert (tmp_path / "model.onnx").exists() is has_onnx
+    assert (tmp_path / "model-0000.params").exists()
+
+
+def test_a_job_that_requires_onnx_fails_without_it(mnist, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    net = train(mnist, {**SMALL, "require_onnx": True})
+    with pytest.raises(InputError, match="the package onnx is not installed here"):
+        mnist_mlp.save(net, str(tmp_path))
 
 
 @pytest.mark.parametrize(("hyperparameters", "message"), [

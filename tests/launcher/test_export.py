@@ -46,7 +46,7 @@ def trained(recorded, tmp_path):
     return make
 
 
-def runs_program(path: Path) -> None:
+def check(path: Path) -> None:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -58,15 +58,11 @@ def test_the_command_says_where_the_file_is_and_how_near_its_answers_are(trained
     run = trained()
     done = glaunch("export", run.name, "--to", "onnx")
     assert f"{run.folder / 'model.onnx'}: answers as MXNet on 100 random samples" in done.stdout
-    runs_program(run.folder / "model.onnx")
+    check(run.folder / "model.onnx")
     content = json.loads(glaunch("export", "--output", tmp_path / "digits.onnx", "--json").stdout)
     assert content["path"] == str(tmp_path / "digits.onnx")
-    assert content["difference"] < export_tolerance()
-    runs_program(tmp_path / "digits.onnx")
-
-
-def export_tolerance() -> float:
-    return 1e-4
+    assert content["difference"] < 1e-4
+    check(tmp_path / "digits.onnx")
 
 
 def test_a_network_that_cannot_be_converted_leaves_no_file(trained, tmp_path):
@@ -78,7 +74,7 @@ def test_a_network_that_cannot_be_converted_leaves_no_file(trained, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_said_at_once(trained, tmp_path):
-    with pytest.raises(UserError, match="cannot write .*nowhere/x.onnx: No such file"):
+    with pytest.raises(UserError, match=r"cannot write .*nowhere/x\.onnx: No such file"):
         export.to_onnx(trained(), tmp_path / "nowhere" / "x.onnx")
 
 

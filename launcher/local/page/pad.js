@@ -2,7 +2,7 @@
 
 import { FINE, SIDE } from "./image.js";
 
-const PEN = 0.085; // the pad being 1 wide: between two and three pixels of the model, as in MNIST
+const PEN = 0.1; // the pad being 1 wide: as thick as the strokes of MNIST are, nearly three pixels of the model
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const LONG_STEP = 4; // with Shift, in pixels of the model
 

@@ -51,23 +51,26 @@ function canDrawFor({ kind, labels, shape }) {
   return kind === "classifier" && labels?.length > 0 && [`${SIDE},${SIDE}`, `${SIDE * SIDE}`].includes(size);
 }
 
-function explain({ kind, script, shape }) {
+function explain(description) {
+  const { kind, shape } = description;
   setTitle("This endpoint is ready");
+  element("lead").textContent = `There is nothing to draw here: ${reason(description)}`;
   element("call").open = true;
   if (kind === "script" || !shape) {
-    element("lead").textContent =
-      `There is nothing to draw here: ${script ?? "a script of its own"} decides what it takes and what it answers.`;
-    return showCommands("Send what the script expects.", [["application/json", "request.json"]]);
+    return showCommands("Send what the model expects.", [["application/json", "request.json"]]);
   }
-  const sample = shape.join(" × ");
-  element("lead").textContent =
-    kind === "classifier"
-      ? `There is nothing to draw here: the model takes samples of ${sample}, and this page draws ${SIDE} × ${SIDE}.`
-      : `There is nothing to draw here: the model came without a script, and answers samples of ${sample} with numbers.`;
-  return showCommands(`Send N samples as N × ${sample} numbers.`, [
+  return showCommands(`Send N samples as N × ${shape.join(" × ")} numbers.`, [
     ["application/json", "samples.json"],
     ["application/x-npy", "samples.npy"],
   ]);
+}
+
+function reason({ kind, script, shape }) {
+  if (kind === "script") return `${script} decides what it takes and what it answers.`;
+  if (!shape) return "the model does not say what it takes.";
+  const sample = shape.join(" × ");
+  if (kind === "classifier") return `the model takes samples of ${sample}, and this page draws ${SIDE} × ${SIDE}.`;
+  return `the model came without a script, and answers samples of ${sample} with plain numbers.`;
 }
 
 function setTitle(title) {

@@ -83,9 +83,10 @@ def test_an_export_that_answers_otherwise_does_not_count(onnx, model_dir, tmp_pa
 
 
 def test_one_that_answers_nan_does_not_count(onnx, model_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        inference, "onnx_predict", lambda path: lambda samples: np.full((len(samples), 3), np.nan, np.float32)
-    )
+    def broken(path):
+        return lambda samples: np.full((len(samples), 3), np.nan, np.float32)
+
+    monkeypatch.setattr(inference, "onnx_predict", broken)
     with pytest.raises(InputError, match="answers otherwise than MXNet: nan apart"):
         export.export(model_dir, str(tmp_path / "model.onnx"))
 

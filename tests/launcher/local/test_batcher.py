@@ -182,9 +182,24 @@ def test_a_call_over_the_limit_is_stuck_and_what_waits_behind_it_is_refused():
         assert isinstance(await behind, ClosedError)
         with pytest.raises(ClosedError):
             batcher.submit(request(b"2"))
-        assert batcher.waiting == 0
 
     serve(model, scenario, limit=0.3)
+
+
+def test_a_request_that_waited_and_is_then_in_work_for_too_long_is_overdue_and_nobody_is_stuck():
+    model = Model()
+    model.answer_one = lambda one: time.sleep(0.3) or Answer(one.body, "")
+
+    async def scenario(batcher):
+        answers = [batcher.submit(request(b"%d" % number)) for number in range(2)]
+        while not all(answer.done() for answer in answers):
+            batcher.watch()
+            await asyncio.sleep(0.01)
+        assert answers[0].result().body == b"0"
+        assert isinstance(answers[1].result(), OverdueError)
+        assert not batcher.is_stuck
+
+    serve(model, scenario, limit=0.45)
 
 
 def test_a_request_that_waited_too_long_is_not_computed_and_nobody_is_stuck():

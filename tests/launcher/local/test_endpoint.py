@@ -40,7 +40,7 @@ ECHO = """
             re.match("(a+)+$", "a" * 40 + "b")
         return json.dumps({**words, "net": net, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]})
 """
-QUICK = Settings(port=0, limit=1.0)
+QUICK = Settings(port=0, load_limit=60.0)
 
 
 @pytest.fixture
@@ -141,6 +141,19 @@ def test_modules_of_the_script_are_found_and_hide_none_of_ours(start):
     assert call(endpoint)["net"] == 5
 
 
+def test_the_requirements_of_a_script_are_installed_for_it(artifact, wheel, monkeypatch, tmp_path):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    script = ECHO.replace("import json,", "import tiny_dependency, json,")
+    script = script.replace('"net": net', '"net": tiny_dependency.version')
+    path = artifact(script)
+    code = path.parent / "model" / "code"
+    (code / "requirements.txt").write_text(wheel(code, "tiny_dependency", "1.5"))
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(code.parent, ".")
+    with Endpoint.start(path, "needs", QUICK) as endpoint:
+        assert call(endpoint)["net"] == "1.5"
+
+
 def test_a_killed_worker_is_replaced_and_a_new_connection_waits_for_it(start, wait_until):
     endpoint = start()
     first = call(endpoint)["pid"]
@@ -162,7 +175,7 @@ def test_a_script_that_ends_the_process_again_and_again_keeps_being_replaced(sta
 
 
 def test_a_stuck_script_is_504_and_its_worker_replaced(start):
-    endpoint = start()
+    endpoint = start(settings=replace(QUICK, limit=1.0))
     first = call(endpoint)["pid"]
     with pytest.raises(InvocationFailed, match="limit") as raised:
         call(endpoint, sleep=600)
@@ -173,7 +186,7 @@ def test_a_stuck_script_is_504_and_its_worker_replaced(start):
 
 
 def test_a_script_that_holds_the_interpreter_is_killed(start):
-    endpoint = start()
+    endpoint = start(settings=replace(QUICK, limit=1.0))
     first = call(endpoint)["pid"]
     with pytest.raises(InvocationFailed, match="no answer"):
         call(endpoint, hold=1)
@@ -182,7 +195,7 @@ def test_a_script_that_holds_the_interpreter_is_killed(start):
 
 
 def test_workers_share_one_address_and_one_that_dies_is_not_missed(start):
-    endpoint = start(settings=replace(QUICK, workers=2, limit=30.0))
+    endpoint = start(settings=replace(QUICK, workers=2))
     workers = endpoint.status.workers
 
     def ask(_):
@@ -199,6 +212,20 @@ def test_what_the_script_started_goes_with_its_worker(start, wait_until):
     answer = call(endpoint, spawn=1)
     os.kill(answer["pid"], signal.SIGKILL)
     wait_until(lambda: not exists(answer["spawn"]))
+    assert call(endpoint)["net"] == "7"
+
+
+def test_what_the_script_left_to_nobody_does_not_stay_as_a_zombie(start, wait_until):
+    script = ECHO.replace(
+        'if "spawn" in words:',
+        'if "leave" in words:\n            os.system("sh -c \'sleep 0.1 &\'")\n        if "spawn" in words:',
+    )
+    endpoint = start(script=script)
+    keeper = endpoint.status.keeper[0]
+    call(endpoint, leave=1)
+    children = Path(f"/proc/{keeper}/task/{keeper}/children")
+    wait_until(lambda: len(children.read_text().split()) == 2)
+    wait_until(lambda: len(children.read_text().split()) == 1)
     assert call(endpoint)["net"] == "7"
 
 
@@ -235,7 +262,7 @@ def test_an_endpoint_ends_with_the_process_that_started_it(artifact, home, wait_
 
 
 def test_requests_in_flight_are_finished_when_an_endpoint_is_stopped(start, wait_until):
-    endpoint = start(settings=replace(QUICK, limit=30.0))
+    endpoint = start()
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(call, endpoint, sleep=1, number=number) for number in range(3)]
         wait_until(lambda: b" 3\n" in metrics(endpoint))
@@ -266,11 +293,12 @@ def test_an_endpoint_whose_folder_is_deleted_ends_itself(start, wait_until):
         ("import nothing_of_that_name\n", "nothing_of_that_name"),
         ("import os\nos._exit(5)\n", "ended with status 5"),
         ("import sys\nsys.exit('no')\n", "no"),
+        ("import time\ntime.sleep(600)\n", "was not loaded within 8 s"),
     ],
 )
 def test_a_model_that_cannot_be_loaded_fails_with_its_reason(artifact, script, reason):
     with pytest.raises(JobFailed, match=rf"broken does not serve: (?s:.*){reason}"):
-        Endpoint.start(artifact(script), "broken", QUICK)
+        Endpoint.start(artifact(script), "broken", replace(QUICK, load_limit=8.0) if "sleep" in script else QUICK)
     endpoint = Endpoint.find("broken")
     assert endpoint.status.state == FAILED
     assert processes_of(endpoint) == []
@@ -312,11 +340,25 @@ def test_a_name_that_is_none_is_refused(artifact, name):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"port": -1}, {"port": 65536}, {"workers": 0}, {"runtime": "tf"}, {"limit": 0}, {"queue": 0}]
+    "wrong",
+    [{"port": -1}, {"port": 65536}, {"workers": 0}, {"runtime": "tf"}, {"limit": 0}, {"load_limit": 1e9}, {"queue": 0}],
 )
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(UserError):
         Settings(**wrong)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "x": 2}', '{"format": "1"}'])
+def test_a_damaged_record_is_named_and_can_be_removed(home, content):
+    folder = home / "endpoints" / "odd"
+    folder.mkdir(parents=True)
+    for name in ("endpoint.json", "status.json"):
+        (folder / name).write_text(content)
+    endpoint = Endpoint.find("odd")
+    with pytest.raises(UserError, match="the record of endpoint odd cannot be read"):
+        _ = endpoint.status
+    endpoint.remove()
+    assert not folder.exists()
 
 
 def test_a_record_of_a_newer_glaunch_is_refused_and_can_be_removed(home):

@@ -476,3 +476,19 @@ def test_metrics_count_by_status_and_latency(serving):
     assert "glaunch_invocation_seconds_count 3" in lines
     assert "glaunch_model_calls_total 3" in lines
     assert "glaunch_worker_starts_total 1" in lines
+
+
+def test_slow_clients_together_cannot_fill_the_memory(serving, monkeypatch):
+    monkeypatch.setattr(server, "_ARRIVING", 250)
+    one = serving()
+    head = b"POST /invocations HTTP/1.1\r\nContent-Length: 200\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", one.port), timeout=20) as slow:
+        slow.sendall(head + b"x" * 100)
+        while one.application._arriving < 100:
+            time.sleep(0.01)
+        with socket.create_connection(("127.0.0.1", one.port), timeout=20) as another:
+            another.sendall(head + b"y" * 199)
+            assert another.recv(1000).startswith(b"HTTP/1.1 503 ")
+        slow.sendall(b"x" * 100)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert one.application._arriving == 0

@@ -63,7 +63,7 @@ def driver() -> Iterator[Any]:
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `glaunch show` says of a small network that has learned the sample digits."""
     home = tmp_path_factory.mktemp("trained")
-    words = ["run", "mnist_mlp", "-p", "epochs=8", "-p", "optimizer=adam", "-p", "learning_rate=0.002", "--json"]
+    words = ["run", "mnist_mlp", "-p", "epochs=5", "-p", "optimizer=adam", "-p", "learning_rate=0.002", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "launcher", *words],
         env={**os.environ, "GLAUNCH_HOME": str(home)},

@@ -8,6 +8,8 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+pytestmark = pytest.mark.timeout(400)  # the first test trains the model
+
 ONE = [(0.5, 0.15), (0.5, 0.5), (0.5, 0.85)]
 SEVEN = [(0.28, 0.2), (0.5, 0.2), (0.72, 0.2), (0.6, 0.38), (0.5, 0.55), (0.42, 0.82)]
 ZERO = [(0.5 + 0.22 * math.sin(turn / 4), 0.5 - 0.32 * math.cos(turn / 4)) for turn in range(26)]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import pytest
+
+pytestmark = pytest.mark.timeout(400)  # the first test trains the model
 
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 STROKE = [(0.5, 0.15), (0.5, 0.5), (0.5, 0.85)]
@@ -51,6 +56,18 @@ def test_an_endpoint_of_a_script_says_how_to_call_it(any_page, start_endpoint, c
     assert not page.find("drawn").is_displayed()
     assert "inference.py decides what it takes" in page.text("lead")
     assert f"curl {endpoint.url}invocations" in page.find("call-code").text
+
+
+def test_a_model_without_a_script_is_not_drawn_for(any_page, start_endpoint, changed_model):
+    def drop_code(directory: Path) -> None:
+        shutil.rmtree(directory / "code")
+
+    page = any_page
+    page.open(start_endpoint(changed_model(drop_code)).url)
+    page.wait_until(lambda: page.text("state") == "ready")
+    assert not page.find("drawn").is_displayed()
+    assert "came without a script, and answers samples of 1 \N{MULTIPLICATION SIGN} 28" in page.text("lead")
+    assert "samples.npy" in page.find("call-code").text
 
 
 def test_the_words_of_a_refusal_are_shown_and_the_next_answer_takes_them_away(any_page, digits_endpoint):

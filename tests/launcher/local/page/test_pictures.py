@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.timeout(400)  # the first test trains the model
+
 DROP = """
 const bytes = Uint8Array.from(atob(values[0]), (letter) => letter.charCodeAt(0));
 const transfer = new DataTransfer();

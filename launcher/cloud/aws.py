@@ -1,0 +1,128 @@
+"""Clients of AWS's services that do not wait for ever, and AWS's errors as a person can use them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from launcher import __version__
+from launcher.errors import UserError
+
+if TYPE_CHECKING:
+    import boto3
+
+    from launcher.config import Config
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_REFUSED = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure",
+            "InvalidAccessKeyId", "InvalidSignatureException"}  # fmt: skip
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "403"}
+_THROTTLED = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "SlowDown",
+              "RequestLimitExceeded"}  # fmt: skip
+_ACCOUNT_OR_KEY = re.compile(r"(?<!\d)\d{12}(?!\d)|\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b")
+
+
+class Aws:
+    """One person's access to AWS: credentials and region, as the configuration and the environment say.
+
+    Attributes:
+        region: where the stack is, `eu-west-1`.
+
+    Raises:
+        UserError: no such AWS profile, or no region.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._session = _session(config)
+        region = self._session.region_name or os.environ.get("AWS_REGION")
+        if not region:
+            raise UserError("no AWS region: run `glaunch config set region eu-west-1`, or set AWS_REGION")
+        self.region: str = region
+
+    def client(self, service: str) -> Any:
+        """A boto3 client: 10 s to connect, 60 s for an answer, five attempts with growing pauses."""
+        from botocore.config import Config as Settings
+
+        settings = Settings(
+            connect_timeout=10,
+            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            user_agent_extra=f"glaunch/{__version__}",
+        )
+        with readable(f"a client of {service}"):
+            return self._session.client(service, region_name=self.region, config=settings)
+
+
+def _session(config: Config) -> boto3.Session:
+    try:
+        import boto3
+    except ImportError:
+        raise UserError("AWS needs more packages: pip install 'gluon-launcher[aws]'") from None
+    with readable("the AWS profile"):
+        return boto3.Session(profile_name=config.aws_profile or None, region_name=config.region or None)
+
+
+@contextmanager
+def readable(doing: str) -> Iterator[None]:
+    """Turns what boto3 raises in the block into a UserError: what was done, what is wrong, what to do.
+
+    Numbers of accounts and keys are blacked out.
+
+    Args:
+        doing: what fails if the block does: `the change set`.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        raise UserError(_answer(doing, error)) from None
+    except BotoCoreError as error:
+        raise UserError(_local(doing, error)) from None
+
+
+def without_secrets(text: str) -> str:
+    """The text with account numbers and access keys blacked out."""
+    return _ACCOUNT_OR_KEY.sub(lambda found: "*" * len(found.group()), text)
+
+
+def code(error: Any) -> str:
+    """What AWS calls a ClientError: `AccessDenied`."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _answer(doing: str, error: Any) -> str:
+    name, message = code(error), without_secrets(str(error.response.get("Error", {}).get("Message", ""))).rstrip(".")
+    if name in _EXPIRED:
+        return _expired()
+    if name in _REFUSED:
+        return f"AWS does not know these credentials ({name}): check them with `aws sts get-caller-identity`"
+    if name in _DENIED:
+        return (
+            f"{doing}: AWS denies {error.operation_name}: {message}. "
+            "`glaunch infra policy` prints what is needed, with --admin for the stack itself"
+        )
+    if name in _THROTTLED:
+        return f"{doing}: AWS is slowing this account down ({name}): try again in a minute"
+    return f"{doing}: AWS refused {error.operation_name} ({name}): {message}"
+
+
+def _local(doing: str, error: Any) -> str:
+    from botocore import exceptions as boto
+
+    if isinstance(error, boto.ProfileNotFound):
+        return f"{error}: run `aws configure --profile NAME`, or `glaunch config set aws_profile NAME`"
+    if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
+        return "no AWS credentials: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
+    if isinstance(error, (boto.SSOError, boto.TokenRetrievalError, boto.CredentialRetrievalError)):
+        return _expired()
+    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):  # no name, no route, no answer
+        return f"{doing}: AWS cannot be reached ({without_secrets(str(error))}): check the network and the region"
+    return f"{doing}: {without_secrets(str(error))}"
+
+
+def _expired() -> str:
+    return "the AWS credentials have expired: run `aws sso login`, or get new ones, and try again"

@@ -1,0 +1,157 @@
+"""What a job would do, without running it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from launcher import library, scaling, source
+from launcher.errors import JobFailed, UserError
+from launcher.job import TrainingJob
+from launcher.local import channels
+
+_DESCRIBED = ("mnist_mlp", "mnist_cnn")  # the entry points that gluon_job.describe can describe
+_DEADLINE = 120.0  # seconds, to import MXNet and read the data
+_HOSTS_SHOWN = 4  # unless the job has several
+
+
+@dataclass(frozen=True)
+class ChannelContent:
+    """A channel's source, and how many files and bytes it has."""
+
+    source: str
+    distribution: str
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Net:
+    """What would be trained, where that can be told without running the script.
+
+    Attributes:
+        values: every hyperparameter, defaults too.
+        samples: of the training data.
+        size: of the net.
+    """
+
+    values: dict[str, Any]
+    samples: int
+    size: scaling.Net
+
+    def batch_size(self, hosts: int) -> int:
+        """The samples of a step, of all hosts together."""
+        own = self.values["batch_size_per_host"]
+        return int(own * hosts if own else self.values["batch_size"])
+
+    def steps(self, hosts: int) -> int:
+        """Of an epoch."""
+        return -(-self.samples // self.batch_size(hosts))
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Samples a second on 1, 2, 3 ... hosts of a kind of machine, by the model of `launcher.scaling`."""
+
+    machine: str
+    samples_per_second: list[float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job would do.
+
+    Attributes:
+        job: it.
+        runs_as: how its script is run.
+        channels: by name.
+        net: what would be trained; None for a script that would have to be run to know.
+        speeds: empty without a net.
+    """
+
+    job: TrainingJob
+    runs_as: str
+    channels: dict[str, ChannelContent]
+    net: Net | None
+    speeds: list[Speed]
+
+
+def plan(job: TrainingJob) -> Plan:
+    """Looks at a job: its script, its data and, for an entry point of ours, its net.
+
+    Raises:
+        UserError: what the job itself would fail of before its first step, as far as that can be told.
+        JobFailed: the net could not be looked at, in time or at all.
+    """
+    runs_as = "a program" if source.kind(job.script) == source.OWN_MAIN else "train() and save() of the older kind"
+    files = {name: channels.files(name, channel.source) for name, channel in job.channels.items()}
+    contents = {
+        name: ChannelContent(
+            str(channel.source),
+            channel.distribution,
+            len(files[name]),
+            sum(os.path.getsize(path) for path in files[name].values()),
+        )
+        for name, channel in job.channels.items()
+    }
+    built_in = library.built_in()
+    if job.script not in (built_in.get(name) for name in _DESCRIBED):
+        return Plan(job, runs_as, contents, None, [])
+    net = _net(job, files)
+    return Plan(job, runs_as, contents, net, _speeds(net, job.hosts))
+
+
+def _net(job: TrainingJob, files: dict[str, dict[str, str]]) -> Net:
+    """Asks the entry point, in a process of its own: it imports MXNet."""
+    with tempfile.TemporaryDirectory(prefix="glaunch-plan-") as directory:
+        for name, found in files.items():
+            channels.link(found, Path(directory) / name)
+        request = {
+            "script": job.script.stem,
+            "hyperparameters": dict(job.hyperparameters),
+            "channel_input_dirs": {name: str(Path(directory) / name) for name in files},
+        }
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "gluon_job.describe"],
+                cwd=library.directory(),
+                env={**os.environ, **job.environment, "PYTHONDONTWRITEBYTECODE": "1"},
+                input=json.dumps(request),
+                capture_output=True,
+                text=True,
+                timeout=_DEADLINE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise JobFailed(f"the net was not built in {_DEADLINE:g} s: is the machine very busy?") from None
+    if done.returncode == UserError.exit_status:
+        raise UserError(done.stderr.strip().splitlines()[-1])
+    if done.returncode != 0:
+        raise JobFailed(f"the net could not be built: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return Net(
+        found["values"],
+        found["samples"],
+        scaling.Net(found["parameters"], found["dense"], found["convolution"]),
+    )
+
+
+def _speeds(net: Net, hosts: int) -> list[Speed]:
+    fit = scaling.Fit.load()
+    counts = range(1, (hosts if hosts > 1 else _HOSTS_SHOWN) + 1)
+    return [
+        Speed(
+            machine.name,
+            [
+                fit.samples_per_second(net.size, machine, count, net.batch_size(count), net.values["threads"])
+                for count in counts
+            ],
+        )
+        for machine in (scaling.this_machine(), *scaling.INSTANCES)
+    ]
