@@ -94,6 +94,22 @@ def code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether a later call may well succeed: no connection, too many calls, a fault inside AWS."""
+    from botocore import exceptions as boto
+
+    if isinstance(error, boto.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code(error) in _THROTTLED or status >= 500
+    return isinstance(error, _unreachable())
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    from botocore import exceptions as boto
+
+    return boto.HTTPClientError, boto.ConnectionError  # no name, no route, no answer
+
+
 def _answer(doing: str, error: Any) -> str:
     name, message = code(error), without_secrets(str(error.response.get("Error", {}).get("Message", ""))).rstrip(".")
     if name in _EXPIRED:
@@ -119,7 +135,7 @@ def _local(doing: str, error: Any) -> str:
         return "no AWS credentials: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
     if isinstance(error, (boto.SSOError, boto.TokenRetrievalError, boto.CredentialRetrievalError)):
         return _expired()
-    if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):  # no name, no route, no answer
+    if isinstance(error, _unreachable()):
         return f"{doing}: AWS cannot be reached ({without_secrets(str(error))}): check the network and the region"
     return f"{doing}: {without_secrets(str(error))}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -101,6 +102,8 @@ class _Worker:
             close_silent(server.server_state.connections, asyncio.get_running_loop().time())
             if batcher.settled.is_set() and not told:
                 told = True
+                gc.collect()
+                gc.freeze()  # else every full collection looks at all that mxnet brings, 50 ms each time
                 self._tell("failed" if batcher.failure else "ready", batcher.failure[-_LONGEST_FAILURE:])
             if batcher.failure or batcher.is_stuck:
                 self.is_stuck = batcher.is_stuck

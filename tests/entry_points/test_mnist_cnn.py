@@ -23,14 +23,15 @@ TRAINED = {
 @pytest.fixture(scope="module", params=TRAINED)
 def trained(request, run_job, mnist, tmp_path_factory):
     """The hyperparameters and the outcome of a job run as SageMaker runs it."""
-    hyperparameters = TRAINED[request.param]
+    # The bytes are those of a number of threads, which is otherwise measured.
+    hyperparameters = {"threads": 1, **TRAINED[request.param]}
     job = run_job(tmp_path_factory.mktemp("job"), mnist_cnn.__file__, hyperparameters, {"training": mnist})
     assert job.status == 0, job.err
     return hyperparameters, job
 
 
 def train(mnist, hyperparameters):
-    return mnist_cnn.train({"training": str(mnist)}, hyperparameters, ["algo-1"], 0)
+    return mnist_cnn.train({"training": str(mnist)}, {"threads": 1, **hyperparameters}, ["algo-1"], 0)
 
 
 def weights(net):

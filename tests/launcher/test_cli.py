@@ -28,7 +28,7 @@ SLOW = """
         print("begun", flush=True)
         time.sleep(600)
 """
-VERBS = ["run", "ls", "show", "logs", "stop", "explain", "rm", "doctor", "completion", "data ls", "data get"]
+VERBS = ["run", "plan", "ls", "show", "logs", "stop", "explain", "rm", "doctor", "completion", "data ls", "data get"]
 
 
 def wait_until(condition, seconds=30):

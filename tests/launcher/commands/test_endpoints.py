@@ -134,7 +134,8 @@ def test_ctrl_c_ends_an_endpoint_in_front_and_nothing_is_left(deploy_in_front, h
     request = urllib.request.Request(url + "invocations", b"[1]", {"Content-Type": "application/json"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     assert json.load(opener.open(request, timeout=20)) == {"got": [1]}
-    assert "POST /invocations 200 " in process.stdout.readline()
+    while "POST /invocations 200 " not in (line := process.stdout.readline()):
+        assert line, "the access log is not shown"
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=40)
     assert process.returncode == 130

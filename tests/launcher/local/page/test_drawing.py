@@ -86,7 +86,7 @@ def test_the_same_digit_is_shown_moved_and_turned_with_what_the_model_makes_of_e
 def test_undo_takes_back_a_stroke_and_also_a_clear_by_button_and_by_key(page):
     assert not page.find("undo").is_enabled()
     page.draw(ONE)
-    page.wait_until(lambda: page.text("label") == "1")
+    page.wait_until(lambda: page.text("announcement").startswith("1, "))
     one = page.pixels()
     page.draw([(0.2, 0.2), (0.8, 0.2)])
     page.wait_until(lambda: page.pixels() != one)
