@@ -106,6 +106,28 @@ def test_undo_takes_back_a_stroke_and_also_a_clear_by_button_and_by_key(page):
     assert page.text("label") == page.NOTHING
 
 
+def test_an_answer_that_comes_after_the_drawing_was_cleared_is_not_shown(page):
+    page.run(
+        """
+        window.sent = window.underWay = 0;
+        const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+        const { fetch } = window;
+        window.fetch = async (...request) => {
+          window.sent++;
+          window.underWay++;
+          const answer = await fetch(...request);
+          await pause(1000);
+          pause(200).then(() => window.underWay--);
+          return answer;
+        };
+        """
+    )
+    page.draw(ONE)
+    page.press(Keys.DELETE)
+    page.wait_until(lambda: page.run("return window.sent > 0 && window.underWay === 0"))
+    assert page.text("label") == page.NOTHING
+
+
 def test_a_digit_is_drawn_and_read_with_the_keyboard_alone(page):
     page.press(Keys.TAB)
     assert page.driver.switch_to.active_element.get_attribute("id") == "pad"

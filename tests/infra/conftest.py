@@ -1,0 +1,69 @@
+"""An account of moto's in this process, without anybody's own credentials, and `glaunch` beside it."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from launcher import cli
+from launcher.cloud import waiting
+
+REGION = "eu-west-1"
+
+
+class Done(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path, monkeypatch):
+    """No credentials, no region and no proxy but what a test sets; and no pause between two looks."""
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy") or name == "GLAUNCH_PROFILE":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def credentials(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+@pytest.fixture
+def account(credentials, monkeypatch) -> Iterator[Callable[[str], object]]:
+    """`account(service)`: a plain client of an empty account, with a region."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        yield boto3.client
+
+
+@pytest.fixture
+def run(monkeypatch, capsys) -> Callable[..., Done]:
+    """`run(*words, status=0, answers=None)`: the command in this process; answers are what a person types."""
+
+    def call(*words: object, status: int = 0, answers: str | None = None) -> Done:
+        stdin = io.StringIO(answers or "")
+        stdin.isatty = lambda: answers is not None
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "argv", ["glaunch", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        done = Done(*capsys.readouterr())
+        assert end.value.code == status, done
+        return done
+
+    return call
