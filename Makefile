@@ -12,10 +12,11 @@ demo: $(INSTALLED)  ## train a digit classifier on this machine
 test: $(INSTALLED) aws-env  ## the whole test suite
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGUMENTS)
 
-lint: $(INSTALLED)  ## ruff on everything, mypy --strict on launcher
+lint: $(INSTALLED)  ## ruff on everything, mypy --strict on launcher and infra, cfn-lint on the stack
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/cfn-lint --include-checks I -- infra/stack.yaml
 
 docs: $(INSTALLED)  ## the pages that are made from the code
 	$(BIN)/python docs/make_entry_points_page.py

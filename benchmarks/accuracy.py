@@ -58,7 +58,8 @@ ROWS = (
     ),
     Published(
         "single adam", "mnist_cnn", "mnist",
-        {"architecture": "single", "optimizer": "adam", "batch_size": 128, "epochs": 5}, {}, None, 0.9854,
+        {"architecture": "single", "optimizer": "adam", "batch_size": 128, "epochs": 5}, {"schedule": "cosine"}, None,
+        0.9854,
     ),
 )  # fmt: skip
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from launcher.cloud.aws import Aws, code, readable, without_secrets
 from launcher.errors import JobFailed
 
+_PAGE = 1000  # objects: what one call lists, and another deletes
 _EMPTYING = 1800.0  # seconds, some millions of objects
 
 
@@ -43,7 +46,7 @@ def empty(aws: Aws, bucket: str, progress: Callable[[int], None] = lambda _: Non
     until = time.monotonic() + _EMPTYING
     client = aws.client("s3")
     with readable(f"emptying the bucket {bucket}"):
-        for page in _pages(client, bucket):
+        while page := next(_pages(client, bucket), None):
             if time.monotonic() > until:
                 raise JobFailed(f"the bucket {bucket} was not empty after {_EMPTYING:.0f} s: run the command again")
             wanted = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in page]
@@ -55,11 +58,10 @@ def empty(aws: Aws, bucket: str, progress: Callable[[int], None] = lambda _: Non
 
 
 def _pages(client: Any, bucket: str) -> Iterator[list[dict[str, Any]]]:
-    """The versions and the marks of deletion in a bucket, at most a thousand a page, no empty page."""
-    from botocore.exceptions import ClientError
-
+    """The versions and the marks of deletion in a bucket, no empty page."""
+    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": _PAGE})
     try:
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for page in pages:
             found = page.get("Versions", []) + page.get("DeleteMarkers", [])
             if found:
                 yield found

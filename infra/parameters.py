@@ -6,6 +6,7 @@ from launcher.cloud.aws import Aws, readable
 from launcher.errors import UserError
 from launcher.infra.state import State
 
+DEFAULTS = {"RunDays": "90", "LogDays": "30", "Budget": "0", "BudgetEmail": ""}
 TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 
@@ -18,7 +19,7 @@ def parameters(
     budget: int | None = None,
     budget_email: str | None = None,
 ) -> dict[str, str]:
-    """The parameters that are to be other than they are; None stays as it is, or the template's default.
+    """The parameters to bring the stack up with: what is given, else what it has, else DEFAULTS.
 
     Args:
         aws: access to the account.
@@ -32,9 +33,9 @@ def parameters(
         UserError: a budget without an address; what `readable` raises.
     """
     given = {"RunDays": run_days, "LogDays": log_days, "Budget": budget, "BudgetEmail": budget_email}
-    found = {key: str(value) for key, value in given.items() if value is not None}
-    after = {**(state.parameters if state else {}), **found}
-    if after.get("Budget", "0") != "0" and not after.get("BudgetEmail"):
+    before = {**DEFAULTS, **(state.parameters if state else {})}
+    found = {key: before[key] if value is None else str(value) for key, value in given.items()}
+    if found["Budget"] != "0" and not found["BudgetEmail"]:
         raise UserError("a budget needs the address of whom to tell: add --budget-email")
     # The log group of training jobs belongs to the account: it is ours to make only where it is missing.
     is_made = bool(state and "TrainingLogGroup" in state.resources)

@@ -12,15 +12,16 @@ from launcher.config import Config
 CALLER, ADMINISTRATOR = "caller", "administrator"
 
 
-def policy(who: str, config: Config, region: str) -> dict[str, Any]:
+def policy(who: str, config: Config) -> dict[str, Any]:
     """The IAM policy for the CALLER of jobs and endpoints, or for the ADMINISTRATOR who brings the stack up and down.
 
-    An account's number is `*`: a policy reaches no further than the account it is attached in. Before the stack is
-    there, its bucket and its role are the names that CloudFormation will begin theirs with.
+    An account's number is `*`: a policy reaches no further than the account it is attached in. So is a region that is
+    not configured. Before the stack is there, its bucket and its role are what CloudFormation will begin their names
+    with.
     """
     names = {
-        "Partition": _partition(region),
-        "Region": region,
+        "Partition": _partition(config.region),
+        "Region": config.region or "*",
         "Stack": config.stack,
         "Bucket": config.bucket or f"{config.stack}-bucket-*",
         "Role": config.role or f"{config.stack}-Role-*",

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from launcher.cloud.aws import Aws, readable, without_secrets
 from launcher.cloud.waiting import wait_for
 from launcher.errors import JobFailed, UserError
 from launcher.infra import state as states
-from launcher.infra.state import PROPOSED, TAG, State
+from launcher.infra.state import PREFIX, PROPOSED, TAG, State
 
 TEMPLATE = Path(__file__).parent / "stack.yaml"
 _UNUSABLE = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
@@ -62,28 +64,22 @@ class Stack:
             return states.read(self._client, self.name)
 
     def propose(self, state: State | None, parameters: Mapping[str, str]) -> Proposal | None:
-        """A change set towards the template, with the present parameters where no others are given; None for no change.
+        """A change set towards the template with all its parameters (`launcher.infra.parameters`); None for no change.
 
         Raises:
             UserError: the stack is not ours, is being changed, or failed when it was made; AWS refuses the change set.
         """
         if state:
-            self._check(state)
-            if state.status in _UNUSABLE:
-                raise UserError(
-                    f"the stack {self.name} failed ({state.status}) and cannot be changed: "
-                    "run `glaunch infra down`, then `glaunch infra up`"
-                )
+            self._check_usable(state)
         is_first = state is None or state.status == PROPOSED
-        given = {**(state.parameters if state else {}), **parameters}
-        name = f"glaunch-{secrets.token_hex(6)}"
+        name = f"{PREFIX}{secrets.token_hex(6)}"
         with readable(f"a change set for the stack {self.name}"):
             made = self._client.create_change_set(
                 StackName=self.name,
                 ChangeSetName=name,
                 ChangeSetType="CREATE" if is_first else "UPDATE",
                 TemplateBody=TEMPLATE.read_text("utf-8"),
-                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
                 Capabilities=["CAPABILITY_IAM"],
                 Tags=[{"Key": TAG, "Value": self.name}],
                 OnStackFailure="DELETE" if is_first else "ROLLBACK",
@@ -103,9 +99,13 @@ class Stack:
             JobFailed: they could not be made, and were rolled back; or not in 15 minutes, and are being rolled back.
         """
         with readable(f"changing the stack {self.name}"):
-            self._client.execute_change_set(
-                StackName=proposal.stack_id, ChangeSetName=proposal.name, ClientRequestToken=proposal.name
-            )
+            try:
+                self._client.execute_change_set(
+                    StackName=proposal.stack_id, ChangeSetName=proposal.name, ClientRequestToken=proposal.name
+                )
+            except ClientError:
+                self.discard(proposal)
+                raise
             try:
                 status = self._settled(proposal.stack_id)
             except TimeoutError:
@@ -137,14 +137,15 @@ class Stack:
             UserError: the stack is not ours, or is being changed.
             JobFailed: something in it could not be deleted, or not in 15 minutes.
         """
-        self._check(state)
+        self.check(state)
         with readable(f"deleting the stack {self.name}"):
-            self._client.delete_stack(StackName=state.stack_id, ClientRequestToken=f"glaunch-{secrets.token_hex(6)}")
+            self._client.delete_stack(StackName=state.stack_id, ClientRequestToken=f"{PREFIX}{secrets.token_hex(6)}")
             try:
                 status = self._settled(state.stack_id)
             except TimeoutError:
                 raise JobFailed(
-                    f"the stack {self.name} was not deleted in {_CHANGING:.0f} s; it may still be: see `glaunch infra show`"
+                    f"the stack {self.name} was not deleted in {_CHANGING:.0f} s; it may still be: "
+                    "see `glaunch infra show`"
                 ) from None
             if status != "DELETE_COMPLETE":
                 reason = states.why(self._client, state.stack_id, "DELETE_IN_PROGRESS")
@@ -153,7 +154,8 @@ class Stack:
                     "Put it right, and run `glaunch infra down` again"
                 )
 
-    def _check(self, state: State) -> None:
+    def check(self, state: State) -> None:
+        """Raises UserError where the stack was made by somebody else, or is being changed."""
         if not state.is_ours:
             raise UserError(
                 f"the stack {self.name} in {self.region} was not made by glaunch (no tag {TAG}={self.name}): "
@@ -161,6 +163,14 @@ class Stack:
             )
         if state.is_changing:
             raise UserError(f"the stack {self.name} is being changed ({state.status}): try again in some minutes")
+
+    def _check_usable(self, state: State) -> None:
+        self.check(state)
+        if state.status in _UNUSABLE:
+            raise UserError(
+                f"the stack {self.name} failed ({state.status}) and cannot be changed: "
+                "run `glaunch infra down`, then `glaunch infra up`"
+            )
         if state.status == "UPDATE_ROLLBACK_FAILED":
             with readable(f"the stack {self.name}"):
                 reason = states.why(self._client, state.stack_id, "UPDATE_IN_PROGRESS")

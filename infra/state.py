@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from launcher.cloud.aws import code, without_secrets
 
 TAG = "glaunch"  # on everything this project makes; its value is the stack's name
+PREFIX = "glaunch-"  # of the names of our change sets
 PROPOSED = "REVIEW_IN_PROGRESS"  # a change set that nobody has executed; there is nothing in the stack
 
 
@@ -21,7 +24,7 @@ class State:
         status: CloudFormation's word.
         parameters: their values, as text.
         resources: the names AWS gave, by the names in the template.
-        is_ours: whether it has our tag (or nothing in it).
+        is_ours: whether it has our tag, or was only proposed, and by us.
     """
 
     stack_id: str
@@ -38,8 +41,6 @@ class State:
 
 def read(client: Any, name: str) -> State | None:
     """The state of a stack, or None where there is no such stack. Raises what boto3 raises."""
-    from botocore.exceptions import ClientError
-
     try:
         found = client.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
@@ -58,8 +59,14 @@ def read(client: Any, name: str) -> State | None:
         found["StackStatus"],
         {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])},
         resources,
-        tags.get(TAG) == name or (found["StackStatus"] == PROPOSED and not resources),
+        tags.get(TAG) == name or (found["StackStatus"] == PROPOSED and _is_proposed_by_us(client, name)),
     )
+
+
+def _is_proposed_by_us(client: Any, name: str) -> bool:
+    """A stack has its tags only when a change set of it has been executed."""
+    found = client.list_change_sets(StackName=name)["Summaries"]
+    return all(one["ChangeSetName"].startswith(PREFIX) for one in found)
 
 
 def why(client: Any, stack_id: str, began_with: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import click
 
 from launcher import __version__
-from launcher.commands import data, endpoints, export, jobs, machine, plan
+from launcher.commands import config, data, endpoints, export, infra, jobs, machine, plan
 from launcher.errors import UserError
 
 INTERRUPTED = 130
@@ -61,6 +61,8 @@ for command in (
     endpoints.bench,
     export.export,
     data.data,
+    infra.infra,
+    config.config,
     machine.doctor,
     machine.completion,
 ):

@@ -108,11 +108,6 @@ class Config:
         return str(getattr(self, key))
 
 
-def chosen(profile: str | None) -> str:
-    """The profile that is meant: the one given, else `$GLAUNCH_PROFILE`, else `default`."""
-    return profile or os.environ.get("GLAUNCH_PROFILE") or "default"
-
-
 def path_of(profile: str) -> Path:
     """Where a profile's file is, or would be. Raises UserError: that is no name."""
     if not _PROFILE.fullmatch(profile):

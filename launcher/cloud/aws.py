@@ -133,7 +133,7 @@ def _local(doing: str, error: Any) -> str:
         return f"{error}: run `aws configure --profile NAME`, or `glaunch config set aws_profile NAME`"
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
         return "no AWS credentials: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
-    if isinstance(error, (boto.SSOError, boto.TokenRetrievalError, boto.CredentialRetrievalError)):
+    if isinstance(error, (boto.SSOError, boto.LoginError, boto.TokenRetrievalError, boto.CredentialRetrievalError)):
         return _expired()
     if isinstance(error, _unreachable()):
         return f"{doing}: AWS cannot be reached ({without_secrets(str(error))}): check the network and the region"

@@ -26,6 +26,7 @@ _TIME = re.compile(r"(-\d+){7}$")  # at the end of a run's name
 @click.option("--port", type=int, help="8080 by default, or a free one where that is taken.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
 @click.option("--runtime", type=click.Choice(["mxnet", "onnx"]), default="mxnet", show_default=True)
+@click.option("--server", type=click.Choice(["glaunch", "mms"]), default="glaunch", help="mms is AWS's own.")
 @click.option("--limit", type=float, default=60.0, show_default=True, help="Seconds that an invocation may take.")
 @click.option("--load-limit", type=float, default=300.0, show_default=True, help="Seconds to load the model.")
 @click.option("--queue", type=int, default=1000, show_default=True, help="Requests that may wait for a worker.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +25,13 @@ def infra() -> None:
 
 @infra.command()
 @profile_option
-@click.option("--run-days", type=click.IntRange(1, 3650), help="Delete runs in the bucket after that long; 90 at first.")
+@click.option(
+    "--run-days", type=click.IntRange(1, 3650), help="Delete runs in the bucket after that long; 90 at first."
+)
 @click.option("--log-days", type=int, help="Keep the lines of training jobs that long; 30 at first.")
-@click.option("--budget", type=click.IntRange(0), metavar="USD", help="A mail when SageMaker costs that a month; 0: none.")
+@click.option(
+    "--budget", type=click.IntRange(0), metavar="USD", help="A mail when SageMaker costs that a month; 0: none."
+)
 @click.option("--budget-email", metavar="ADDRESS", help="Whom to tell.")
 @click.option("--yes", is_flag=True, help="Make the changes without asking.")
 @json_option
@@ -55,11 +61,16 @@ def up(profile: str, yes: bool, as_json: bool, **words: Any) -> None:
         except BaseException:
             stack.discard(proposal)
             raise
-        state = stack.execute(proposal)
+        with _noting(stack):
+            state = stack.execute(proposal)
     assert state is not None
     kept = replace(config, region=aws.region, bucket=state.resources["Bucket"], role=state.resources["Role"])
     path = kept.save(profile)
-    content = {"changes": [asdict(change) for change in changes], **_as_object(stack, state), "configuration": str(path)}
+    content = {
+        "changes": [asdict(change) for change in changes],
+        **_as_object(stack, state),
+        "configuration": str(path),
+    }
     done = "is ready" if proposal else "is up to date"
     say(as_json, content, f"the stack {stack.name} in {stack.region} {done}\n{_names(state)}\nkept in {path}")
 
@@ -114,8 +125,10 @@ def down(profile: str, yes: bool, empty: bool, as_json: bool) -> None:
         _confirm_deletion(stack, state, deleted, yes, empty)
         if name and deleted.objects:
             buckets.empty(aws, name)
-        stack.delete(state)
-    replace(config, bucket="", role="").save(profile)
+        with _noting(stack):
+            stack.delete(state)
+    if config.bucket or config.role:
+        replace(config, bucket="", role="").save(profile)
     content = {"stack": stack.name, "region": stack.region, "deleted": state is not None, "objects": deleted.objects}
     gone = "is deleted" if state else "is not there"
     say(as_json, content, f"the stack {stack.name} in {stack.region} {gone}")
@@ -156,7 +169,9 @@ def _confirm_changes(stack: Stack, changes: tuple[Change, ...], yes: bool, quiet
     marks = {"Add": "[green]+[/green]", "Remove": "[red]-[/red]"}
     for one in changes:
         replaced = " [red](replaced)[/red]" if one.replaced else ""
-        screen.print(f"  {marks.get(one.action, '[yellow]~[/yellow]')} {one.resource:<18}{one.kind}{replaced}", highlight=False)
+        screen.print(
+            f"  {marks.get(one.action, '[yellow]~[/yellow]')} {one.resource:<18}{one.kind}{replaced}", highlight=False
+        )
     if not changes:  # of parameters or tags alone
         screen.print("  its parameters only")
     _ask("Make these changes?", yes, "--yes")
@@ -176,6 +191,16 @@ def _ask(question: str, answered: bool, option: str) -> None:
     if not sys.stdin.isatty():
         raise UserError(f"{question} Nobody can be asked here: {option} says yes. Nothing was changed")
     click.confirm(question, abort=True, err=True)
+
+
+@contextmanager
+def _noting(stack: Stack) -> Iterator[None]:
+    """Tells, on Ctrl-C, that AWS goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.secho(f"AWS goes on with the stack {stack.name}: see `glaunch infra show`", fg="yellow", err=True)
+        raise
 
 
 def _names(state: State) -> str:

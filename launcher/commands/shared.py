@@ -18,6 +18,12 @@ def json_option(function: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(function)
 
 
+def profile_option(function: _F) -> _F:
+    return click.option(
+        "--profile", envvar="GLAUNCH_PROFILE", default="default", show_default=True, help="Whose configuration."
+    )(function)
+
+
 def complete_run(_context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
     from launcher.run import Run
 

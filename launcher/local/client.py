@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -77,8 +78,13 @@ class Client:
         return self._request("POST", "/invocations", body, {"Content-Type": content_type, "Accept": accept})
 
     def describe(self) -> dict[str, Any]:
-        """What the model says of itself. Raises InvocationFailed as `invoke`."""
-        described: dict[str, Any] = self._request("GET", "/description").decoded()
+        """What the model says of itself, nothing behind AWS's own server. Raises InvocationFailed as `invoke`."""
+        try:
+            described: dict[str, Any] = self._request("GET", "/description").decoded()
+        except InvocationFailed as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return {}
         return described
 
     def predict(self, samples: Any) -> Any:

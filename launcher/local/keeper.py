@@ -16,15 +16,17 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from launcher import processes
 from launcher.errors import JobFailed, UserError
 from launcher.local import counters
 from launcher.local.endpoint import Endpoint
-from launcher.local.service import FAILED, IN_SERVICE, OUT_OF_SERVICE, STOP_GRACE, Status
+from launcher.local.mms import PORTS, ModelServer
+from launcher.local.service import FAILED, IN_SERVICE, MMS, OUT_OF_SERVICE, STOP_GRACE, Settings, Status
 from launcher.local.staff import Worker
 
 _DEFAULT_PORT = 8080  # SageMaker's
@@ -44,7 +46,7 @@ class Keeper:
         self._settings = endpoint.settings
         self._status = replace(endpoint.recorded_status(), keeper=processes.identity(os.getpid()))
         self._selector = selectors.DefaultSelector()
-        self._workers: dict[int, Worker] = {}
+        self._workers: dict[int, Worker | ModelServer] = {}
         self._due: dict[int, float] = {}  # when a worker is to be started, by its number
         self._deaths_in_a_row = 0
         self._stopping = False
@@ -59,10 +61,12 @@ class Keeper:
         processes.adopt_orphans()
         try:
             self._record(self._status)
-            listener = _listen(self._settings.host, self._settings.port)
+            listener = _listen(self._settings)
             self._record(replace(self._status, url=_url(listener)))
             counters.create(self._endpoint.counters, self._settings.workers)
-            self._due = dict.fromkeys(range(self._settings.workers), 0.0)
+            # AWS's server has its own workers.
+            processes_kept = 1 if self._settings.server == MMS else self._settings.workers
+            self._due = dict.fromkeys(range(processes_kept), 0.0)
             while not self._is_over():
                 self._tend(listener)
             self._end_workers(listener)
@@ -97,9 +101,15 @@ class Keeper:
         for number, due in [*self._due.items()]:
             if now >= due:
                 del self._due[number]
-                is_alone = not any(worker.is_ready for worker in self._workers.values())
-                self._workers[number] = Worker(self._endpoint, number, listener, is_alone, self._selector)
+                self._workers[number] = self._start(number, listener)
                 self._record_workers()
+
+    def _start(self, number: int, listener: socket.socket) -> Worker | ModelServer:
+        if self._settings.server == MMS:
+            listener.close()  # it makes a socket of its own
+            return ModelServer(self._endpoint, urlsplit(self._status.url).port or 0, self._selector)
+        is_alone = not any(worker.is_ready for worker in self._workers.values())
+        return Worker(self._endpoint, number, listener, is_alone, self._selector)
 
     def _read(self, seconds: float) -> None:
         """Takes what the workers say; the first that is ready makes the endpoint one that serves."""
@@ -108,7 +118,7 @@ class Keeper:
         if any(worker.is_ready for worker in self._workers.values()) and self._status.state != IN_SERVICE:
             self._record(replace(self._status, state=IN_SERVICE))
 
-    def _bury(self, worker: Worker, now: float) -> None:
+    def _bury(self, worker: Worker | ModelServer, now: float) -> None:
         """Sees to what a dead worker leaves, and when another is to take its place."""
         del self._workers[worker.number]
         worker.close()
@@ -177,27 +187,28 @@ class Keeper:
             _note(f"the record cannot be written: {error}")  # a full disk is no reason to stop serving
 
 
-def _listen(host: str, port: int | None) -> socket.socket:
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.host, settings.port
     try:
         family = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
-        for candidate in _candidates(port):
+        for candidate in _candidates(settings):
             try:
                 return socket.create_server((host, candidate), family=family, backlog=_BACKLOG)
             except OSError as error:
-                if error.errno != errno.EADDRINUSE or port is not None:
+                if error.errno != errno.EADDRINUSE or port:
                     raise
     except (OSError, UnicodeError) as error:
         what = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"cannot listen on {host}, port {port or _DEFAULT_PORT}: {what}") from None
-    raise AssertionError("port 0 is never taken")
+    raise UserError(f"no free port on {host}")
 
 
-def _candidates(port: int | None) -> Iterator[int]:
-    if port is None:
-        yield _DEFAULT_PORT
-        yield 0
-    else:
-        yield port
+def _candidates(settings: Settings) -> Iterable[int]:
+    if settings.port:
+        return (settings.port,)
+    if settings.server == MMS:
+        return range(*PORTS)
+    return (_DEFAULT_PORT, 0) if settings.port is None else (0,)
 
 
 def _url(listener: socket.socket) -> str:

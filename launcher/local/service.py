@@ -20,6 +20,7 @@ CREATING, IN_SERVICE, FAILED, OUT_OF_SERVICE = "Creating", "InService", "Failed"
 STOP_GRACE = 30.0  # seconds between SIGTERM and SIGKILL, as on SageMaker
 STUCK = 3  # the exit status of a worker that gave up its script
 _RUNTIMES = ("mxnet", "onnx")
+OWN, MMS = "glaunch", "mms"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Settings:
         port: None for 8080, or a free one where that is taken; 0 for any free one.
         workers: processes that answer.
         runtime: `mxnet`, or `onnx` for the exported model.
+        server: `glaunch`, or `mms` for AWS's own multi-model-server.
         limit: seconds that an invocation may take; SageMaker's are 60.
         load_limit: seconds that loading the model may take.
         queue: requests that may wait for one worker.
@@ -44,6 +46,7 @@ class Settings:
     port: int | None = None
     workers: int = 1
     runtime: str = "mxnet"
+    server: str = OWN
     limit: float = 60.0
     load_limit: float = 300.0
     queue: int = 1000
@@ -56,6 +59,12 @@ class Settings:
             raise UserError(f"{self.workers} workers: expected 1 to 64")
         if self.runtime not in _RUNTIMES:
             raise UserError(f"runtime {self.runtime!r}: expected {' or '.join(_RUNTIMES)}")
+        if self.server not in (OWN, MMS):
+            raise UserError(f"server {self.server!r}: expected {OWN} or {MMS}")
+        if self.server == MMS and (self.runtime != "mxnet" or self.host != "127.0.0.1"):
+            raise UserError("AWS's server has MXNet's runtime only, and listens on 127.0.0.1")
+        if self.server == MMS and self.port and self.port >= 2**15 - 1:
+            raise UserError(f"port {self.port}: AWS's server takes ports up to {2**15 - 2}")
         if not 0 < self.limit <= 3600 or not 0 < self.load_limit <= 3600:
             raise UserError(f"limits of {self.limit:g} s and {self.load_limit:g} s: expected more than 0, 3600 at most")
         if self.queue < 1:

@@ -56,7 +56,7 @@ class Worker:
         arguments = [endpoint.folder, number, listener.fileno(), writing_end, os.getpid(), int(is_alone)]
         self._process = subprocess.Popen(
             [endpoint.settings.python, "-m", "launcher.local.worker", *map(str, arguments)],
-            env=_environment(endpoint),
+            env=environment(endpoint),
             cwd=endpoint.base,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -136,7 +136,7 @@ class Worker:
         return chunk
 
 
-def _environment(endpoint: Endpoint) -> dict[str, str]:
+def environment(endpoint: Endpoint) -> dict[str, str]:
     """This shell's variables, less what a container would not have, and those of a serving container."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
     return {

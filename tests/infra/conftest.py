@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from launcher import cli
@@ -33,7 +35,7 @@ def _environment(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
 
 
 @pytest.fixture
@@ -67,3 +69,56 @@ def run(monkeypatch, capsys) -> Callable[..., Done]:
         return done
 
     return call
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[tuple[str, str, dict]]:
+    """Every call of AWS, as (service, operation, arguments), in order."""
+    made: list[tuple[str, str, dict]] = []
+    call = BaseClient._make_api_call
+
+    def record(self, operation, arguments):
+        made.append((self.meta.service_model.service_name, operation, arguments))
+        return call(self, operation, arguments)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return made
+
+
+@pytest.fixture
+def refuse(monkeypatch) -> Callable[..., None]:
+    """`refuse("ExecuteChangeSet", "AccessDenied", "message")`: AWS answers that call with that error.
+
+    An exception instead of the error's code is raised; `times` is how often, for ever by default.
+    """
+    refused: dict[str, list] = {}
+    call = BaseClient._make_api_call
+
+    def answer(self, operation, arguments):
+        if refused.get(operation):
+            error, times = refused[operation]
+            refused[operation] = [error, times - 1] if times > 1 else None
+            raise error
+        return call(self, operation, arguments)
+
+    def add(operation: str, error: str | Exception, message: str = "", times: int = 1_000_000) -> None:
+        if isinstance(error, str):
+            error = ClientError({"Error": {"Code": error, "Message": message}}, operation)
+        refused[operation] = [error, times]
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    return add
+
+
+@pytest.fixture
+def alter(monkeypatch) -> Callable[..., None]:
+    """`alter("DescribeStacks", function)`: what AWS answers to that call goes through the function."""
+    altered: dict[str, Callable] = {}
+    call = BaseClient._make_api_call
+
+    def answer(self, operation, arguments):
+        found = call(self, operation, arguments)
+        return altered[operation](found) if operation in altered else found
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", answer)
+    return altered.__setitem__

@@ -28,6 +28,7 @@ SLOW = """
         print("begun", flush=True)
         time.sleep(600)
 """
+AWS_VERBS = ["infra up", "infra show", "infra down", "infra policy", "config ls", "config get", "config set"]
 VERBS = ["run", "plan", "ls", "show", "logs", "stop", "explain", "rm", "doctor", "completion", "data ls", "data get"]
 
 
@@ -58,7 +59,7 @@ def test_a_local_run_imports_neither_mxnet_nor_the_cloud(script):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", VERBS + AWS_VERBS)
 def test_every_verb_has_help_with_an_example(glaunch, verb):
     assert f"glaunch {verb}" in glaunch(*verb.split(), "--help").stdout.partition("Options:")[0].partition("\n")[2]
 
