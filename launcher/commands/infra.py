@@ -46,12 +46,13 @@ def up(profile: str, yes: bool, as_json: bool, **words: Any) -> None:
     glaunch infra up --budget 50 --budget-email me@example.org
     """
     from launcher.config import Config
+
+    config = Config.load(profile)
+    aws, stack = _open(config)
     from launcher.infra.parameters import RETENTIONS, parameters
 
     if words["log_days"] not in (None, *RETENTIONS):
         raise UserError(f"--log-days {words['log_days']}: CloudWatch knows {', '.join(map(str, RETENTIONS))}")
-    config = Config.load(profile)
-    aws, stack = _open(config)
     state = stack.state()
     proposal = stack.propose(state, parameters(aws, state, **words))
     changes = proposal.changes if proposal else ()
@@ -112,10 +113,11 @@ def down(profile: str, yes: bool, empty: bool, as_json: bool) -> None:
     glaunch infra down --yes --empty
     """
     from launcher.config import Config
-    from launcher.infra import bucket as buckets
 
     config = Config.load(profile)
     aws, stack = _open(config)
+    from launcher.infra import bucket as buckets
+
     state = stack.state()
     deleted = buckets.Content()
     if state is not None:
@@ -157,9 +159,10 @@ def policy(profile: str, admin: bool, as_json: bool) -> None:  # noqa: ARG001 - 
 
 def _open(config: Any) -> tuple[Any, Stack]:
     from launcher.cloud.aws import Aws
+
+    aws = Aws(config)  # tells whether boto3 is here, which the rest imports
     from launcher.infra.stack import Stack
 
-    aws = Aws(config)
     return aws, Stack(aws, config.stack)
 
 

@@ -46,6 +46,16 @@ def test_without_credentials_it_says_where_to_get_them(run):
     assert "no AWS credentials: run `aws configure`" in run("infra", "show", status=2).stderr
 
 
+def test_without_boto3_it_says_what_to_install_and_still_prints_policies(glaunch, tmp_path):
+    for name in ("boto3", "botocore"):
+        (tmp_path / "absent" / name).mkdir(parents=True)
+        (tmp_path / "absent" / name / "__init__.py").write_text("raise ModuleNotFoundError('absent')")
+    for verb in (["show"], ["up"], ["down"]):
+        done = glaunch("infra", *verb, status=2, PYTHONPATH=str(tmp_path / "absent"))
+        assert "pip install 'gluon-launcher[aws]'" in done.stderr
+    glaunch("infra", "policy", PYTHONPATH=str(tmp_path / "absent"))
+
+
 def test_without_a_region_it_says_how_to_set_one(run, credentials):
     assert "`glaunch config set region eu-west-1`" in run("infra", "show", status=2).stderr
 

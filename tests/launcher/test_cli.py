@@ -212,7 +212,7 @@ def test_explain_of_a_run_that_did_not_fail_says_so(glaunch, script):
         (["show", "nothing"], "no runs"),
         (["data", "get", "mnits"], "mnist"),
         (["frobnicate"], "No such command"),
-        (["run"], "Missing argument"),
+        (["run"], "which job? name a script"),
     ],
 )
 def test_wrong_use_is_one_clear_message_and_leaves_nothing(glaunch, home, words, message):
