@@ -60,7 +60,7 @@ class Status:
     metrics: Mapping[str, float] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failed_host: str = ""
-    restarts: Sequence[str] = ()
+    restarts: Sequence[str] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:

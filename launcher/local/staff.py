@@ -56,7 +56,8 @@ class Worker:
         arguments = [endpoint.folder, number, listener.fileno(), writing_end, os.getpid(), int(is_alone)]
         self._process = subprocess.Popen(
             [endpoint.settings.python, "-m", "launcher.local.worker", *map(str, arguments)],
-            env=environment(endpoint),
+            # Nothing is calculated at the same time as something else, and MXNet's other engines hand all to threads.
+            env={"MXNET_ENGINE_TYPE": "NaiveEngine", **environment(endpoint)},
             cwd=endpoint.base,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -136,3 +136,27 @@ def test_a_job_whose_hosts_end_with_different_parameters_fails(glaunch, script):
             contract.main(train, save)
     """)
     assert "the hosts ended with different parameters" in glaunch("run", path, "--hosts", 2, status=1).stdout
+
+
+def test_an_array_that_is_divided_among_the_servers_is_summed_whole(glaunch, script):
+    path = script("""
+        import os
+        import numpy as np
+        from gluon_job import cluster, contract
+        from gluon_job.compat import mx
+
+        def train(hosts, current_host, num_gpus):
+            group = cluster.Cluster(hosts, current_host, num_gpus)
+            values = np.arange(300_000, dtype=np.float32)
+            for factor in (1, 2):
+                array = mx.nd.array(values * factor)
+                group.sum_in_place("large", array)
+                assert np.array_equal(array.asnumpy(), values * factor * len(hosts))
+
+        def save(net, model_dir):
+            open(os.path.join(model_dir, "weights"), "w").close()
+
+        if __name__ == "__main__":
+            contract.main(train, save)
+    """)
+    glaunch("run", path, "--hosts", 2)

@@ -6,6 +6,7 @@ import pytest
 from gluon_job import artifact
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
+from gluon_job.predictor import Predictor
 
 LABELS = ["no", "yes", "perhaps"]
 
@@ -63,7 +64,7 @@ def test_parameters_and_running_statistics_are_kept(saved):
 
 def test_a_loaded_net_answers_as_the_saved_one(saved):
     net, model_dir = saved
-    loaded, metadata = artifact.load(str(model_dir))
+    loaded, metadata = artifact.load_net(str(model_dir)), artifact.metadata(str(model_dir))
     assert isinstance(loaded, mx.gluon.SymbolBlock)
     assert metadata["labels"] == LABELS
     for size in (1, 5, 2):
@@ -85,7 +86,7 @@ def test_a_net_that_was_not_hybridized_is_saved_too(tmp_path):
     net = make(hybridize=False)
     artifact.save(net, str(tmp_path), (1, 6, 6), LABELS)
     batch = mx.nd.random.normal(shape=(2, 1, 6, 6))
-    np.testing.assert_allclose(artifact.load(str(tmp_path))[0](batch).asnumpy(), net(batch).asnumpy(), rtol=1e-5)
+    np.testing.assert_allclose(artifact.load_net(str(tmp_path))(batch).asnumpy(), net(batch).asnumpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["model-symbol.json", "model-0000.params", "model-metadata.json"])
@@ -94,7 +95,7 @@ def test_a_missing_file_is_named(saved, tmp_path, name):
         if path.name != name:
             (tmp_path / path.name).write_bytes(path.read_bytes())
     with pytest.raises(InputError, match=f"has no {name}: it is not a model that this script saved"):
-        artifact.load(str(tmp_path))
+        Predictor(str(tmp_path)), artifact.metadata(str(tmp_path))
 
 
 @pytest.mark.filterwarnings("ignore:Cannot decide type")

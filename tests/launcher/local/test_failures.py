@@ -239,8 +239,8 @@ def test_a_job_in_which_one_process_fails_ends_and_says_why(start, wait_until, r
     if event in SIGNALS:
         wait_until(has_come, seconds=60)
         os.kill(victim, SIGNALS[event])
-    else:
-        wait_until(lambda: job.find(role, host), seconds=60)
+    else:  # it is the process's own doing, which may be gone at once
+        wait_until(lambda: job.find("scheduler", "algo-1"), seconds=60)
         wait_until((job.signs / f"{moment} {host}").exists, seconds=60)
     (job.signs / "done").touch()
     out = job.wait()
