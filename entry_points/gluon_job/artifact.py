@@ -66,20 +66,21 @@ def save_any(net: Any, model_dir: str) -> None:
         ) from None
 
 
-def load(model_dir: str, ctx: Any = None) -> Tuple[Any, Dict[str, Any]]:
-    """The net (a hybridized SymbolBlock) and its metadata; InputError names a missing file."""
-    described = metadata(model_dir)
-    return load_net(model_dir, ctx=ctx), described
-
-
-def load_net(model_dir: str, input_name: str = "data", ctx: Any = None) -> Any:
+def load_net(model_dir: str, input_name: str = "data") -> Any:
     """The net, a hybridized SymbolBlock of one input; InputError names a missing file."""
     symbol, parameters = _existing(model_dir, SYMBOL), _existing(model_dir, PARAMETERS)
     # As SymbolBlock.imports, which does not know the input's type and warns of it.
     net = mx.gluon.SymbolBlock(mx.sym.load(symbol), mx.sym.var(input_name, dtype="float32"))
-    net.collect_params().load(parameters, ctx=ctx or mx.cpu())
+    net.collect_params().load(parameters, ctx=mx.cpu())
     net.hybridize(static_alloc=True, static_shape=True)
     return net
+
+
+def load_symbol(model_dir: str) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
+    """The net as a Symbol, its parameters and its running statistics by name; InputError names a missing file."""
+    symbol, stored = mx.sym.load(_existing(model_dir, SYMBOL)), mx.nd.load(_existing(model_dir, PARAMETERS))
+    parameters = {name[len("arg:") :]: value for name, value in stored.items() if name.startswith("arg:")}
+    return symbol, parameters, {name[len("aux:") :]: stored[name] for name in stored if name.startswith("aux:")}
 
 
 def metadata(model_dir: str) -> Dict[str, Any]:

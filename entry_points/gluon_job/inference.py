@@ -154,17 +154,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _load_mxnet(model_dir: str) -> Tuple[Predict, Dict[str, Any]]:
-    from . import artifact
-    from .compat import mx
+    from . import artifact, predictor
 
-    net, metadata = artifact.load(model_dir)
-
-    def predict(samples: np.ndarray) -> np.ndarray:
-        rows = mx.nd.empty(samples.shape)
-        rows[:] = samples  # mx.nd.array takes five times as long
-        return net(rows).asnumpy()
-
-    return predict, metadata
+    return predictor.Predictor(model_dir), artifact.metadata(model_dir)
 
 
 def _load_onnx(model_dir: str) -> Tuple[Predict, Dict[str, Any]]:
