@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from launcher import files, home, jobfile, processes
+from launcher import files, home, jobfile, naming, processes
 from launcher.errors import JobFailed, UserError
 from launcher.job import TrainingJob
 
@@ -122,14 +122,7 @@ class Run:
         runs = cls.all()
         if not runs:
             raise UserError(f"no runs in {home.runs_directory()}: start one with `glaunch run mnist_mlp`")
-        if name is None:
-            return runs[0]
-        matches = [run for run in runs if run.name == name] or [run for run in runs if run.name.startswith(name)]
-        if not matches:
-            raise UserError(f"no run {name!r}: `glaunch ls` lists them")
-        if len(matches) > 1:
-            raise UserError(f"{name!r} is the beginning of {', '.join(run.name for run in matches)}: give more of it")
-        return matches[0]
+        return naming.find("run", runs, name, "glaunch ls")
 
     @classmethod
     def all(cls) -> list[Run]:

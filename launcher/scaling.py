@@ -9,7 +9,7 @@ A step of N hosts, with n samples on each, takes
 The sum of compute, latency and bytes over bandwidth is Hockney's model (R. W. Hockney, "The communication challenge for
 MPP", Parallel Computing 20, 1994); p(T) = T / (1 + K (T - 1)), for T threads, is Amdahl's law. An entry point sends its
 gradients as one array, which MXNet divides among the N servers if it has more values than gluon_job.cluster says
-(MXNET_KVSTORE_DIVIDED): on separate machines each of them then has an N-th of b.
+(MXNET_KVSTORE_BIGARRAY_BOUND): on separate machines each of them then has an N-th of b.
 
 S, D, C, K, A and B were fitted to measurements by `benchmarks/scaling.py`: scaling.json has them, their date and their
 machine. Another machine's core may well be twice as fast or slow. What only hosts on separate machines have is W, which

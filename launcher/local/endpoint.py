@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from launcher import archive, home, processes
+from launcher import archive, home, naming, processes
 from launcher.errors import JobFailed, UserError
 from launcher.local import requirements, service
 from launcher.local.client import Client
@@ -81,14 +81,7 @@ class Endpoint:
         found = cls.all()
         if not found:
             raise UserError("no endpoints here: start one with `glaunch deploy RUN`")
-        if name is None:
-            return found[0]
-        matches = [one for one in found if one.name == name] or [one for one in found if one.name.startswith(name)]
-        if not matches:
-            raise UserError(f"no endpoint {name!r}: `glaunch endpoints` lists them")
-        if len(matches) > 1:
-            raise UserError(f"{name!r} is the beginning of {', '.join(one.name for one in matches)}: give more of it")
-        return matches[0]
+        return naming.find("endpoint", found, name, "glaunch endpoints")
 
     @classmethod
     def all(cls) -> list[Endpoint]:

@@ -44,13 +44,16 @@ def _clear(base: Path, job: TrainingJob) -> None:
             shutil.copytree(job.checkpoints.source, base / "checkpoints")
         return
     for entry in base.iterdir():
-        if entry.name != "checkpoints":
-            shutil.rmtree(entry)
+        if entry.is_dir() and not entry.is_symlink():
+            if entry.name != "checkpoints":
+                shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _environment(variables: Mapping[str, str], job: TrainingJob) -> dict[str, str]:
     """The variables of a host: this shell's, less what only glaunch knows, and the container's over them."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
+    inherited = inherited_variables()
     # The script's own directory is on the path for the processes it starts, as it is in a container.
     path = image_path(variables["SAGEMAKER_BASE_DIR"] + "/code")
     threads = (
@@ -74,6 +77,11 @@ def _settings(job: TrainingJob) -> dict[str, str]:
         "GLAUNCH_CHECKPOINT_EVERY": job.checkpoints.every,
         "GLAUNCH_CHECKPOINT_KEEP": str(job.checkpoints.keep),
     }
+
+
+def inherited_variables() -> dict[str, str]:
+    """This shell's variables that a container may have too: not those of glaunch, SageMaker or a parameter server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
 
 
 def image_path(*directories: str) -> str:

@@ -12,13 +12,12 @@ import subprocess
 import time
 
 from launcher.local.endpoint import Endpoint
-from launcher.local.hosts import image_path
+from launcher.local.hosts import image_path, inherited_variables
 from launcher.local.rolling_log import RollingLog
 from launcher.local.service import STUCK
 
 _CHUNK = 2**16  # bytes
 _LAST_CHUNKS = 64  # more than a pipe holds
-_MINE = ("GLAUNCH_", "SM_", "SAGEMAKER_", "DMLC_")  # variables of our own shell that a container would not have
 
 
 class Worker:
@@ -139,11 +138,10 @@ class Worker:
 
 def environment(endpoint: Endpoint) -> dict[str, str]:
     """This shell's variables, less what a container would not have, and those of a serving container."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_MINE) and name != "PORT"}
     return {
         # One thread a worker: several make a small net slower, and take the processors of the other workers.
         "OMP_NUM_THREADS": "1",
-        **inherited,
+        **inherited_variables(),
         "PYTHONPATH": image_path(),
         "PYTHONUNBUFFERED": "1",
         "SAGEMAKER_BASE_DIR": str(endpoint.base),

@@ -135,7 +135,10 @@ def test_a_drill_kills_a_host_and_the_job_goes_on_from_its_checkpoint(glaunch, s
         import json, os, pathlib, time
 
         if __name__ == "__main__":
-            kept = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"]) / "checkpoints" / "state.txt"
+            base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
+            assert not (base / "left-behind").exists()
+            (base / "left-behind").touch()
+            kept = base / "checkpoints" / "state.txt"
             if not kept.exists():
                 kept.touch()
                 print("[Epoch 4] Checkpoint: state.txt", flush=True)

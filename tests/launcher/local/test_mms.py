@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import signal
+import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,12 +74,17 @@ def test_it_answers_as_our_own_server_and_dies_with_its_keeper(artifact):
 
 
 @pytest.mark.usefixtures("server")
-def test_a_model_that_it_cannot_load_fails_the_endpoint_with_its_words(artifact, tmp_path):
-    broken = tmp_path / "broken.tar.gz"
-    broken.write_bytes(artifact.read_bytes()[:-2000])
-    with pytest.raises((JobFailed, UserError)):
-        Endpoint.start(broken, "broken", MMS)
-    assert Endpoint.all() == []
+def test_a_model_that_it_cannot_load_fails_the_endpoint_and_its_log_says_why(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "inference.py").write_text("def model_fn(model_dir):\n    raise ValueError('of mine')\n")
+    with tarfile.open(tmp_path / "broken.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "code", "code")
+    with pytest.raises(JobFailed, match="broken does not serve"):
+        Endpoint.start(tmp_path / "broken.tar.gz", "broken", replace(MMS, load_limit=20))
+    (endpoint,) = Endpoint.all()
+    assert "ValueError: of mine" in endpoint.log("worker").read_text()
+    assert processes_of(endpoint.folder) == []
+    endpoint.remove()
 
 
 def test_what_it_cannot_do_is_refused():
