@@ -38,7 +38,10 @@ max_request_size=6291456
 default_service_handler=sagemaker_mxnet_serving_container.handler_service
 """
 _START = "from mms.model_server import start; start()"
-_LOADED = b"Model model loaded io_fd"  # in its log, once for each worker; /ping says 200 seconds before
+# In its log: the first once for each worker, when /ping has said 200 for seconds; the second in the traceback of a script
+# that could not load the model, which is then served all the same.
+_LOADED, _FAILING = b"Model model loaded io_fd", b"model_service.initialize(service.context)"
+_OUTPUT = b"-stdout "  # marks the lines that a worker printed
 _CHUNK = 2**16  # bytes
 PORTS = (8080, 2**15 - 1)  # it refuses higher ones
 
@@ -59,6 +62,7 @@ class ModelServer:
         _check()
         self.is_ready, self.failure, self.started = False, "", time.monotonic()
         self._workers, self._loaded, self._rest = endpoint.settings.workers, 0, b""
+        self._is_failing, self._printed = False, ""
         self._selector, self._log = selector, RollingLog(endpoint.log("worker"))
         arguments = _command(endpoint, port)
         # Its sockets are in its temporary directory, and a socket's path has 107 bytes at most: this one is short.
@@ -118,9 +122,19 @@ class ModelServer:
             return False
         self._log.write(chunk)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        self._loaded += sum(_LOADED in line for line in lines)
-        self.is_ready = self._loaded >= self._workers
+        for line in lines:
+            self._note(line)
         return True
+
+    def _note(self, line: bytes) -> None:
+        if _LOADED in line:
+            if self._is_failing:
+                self.kill(self._printed)
+            self._loaded += 1
+            self.is_ready = self._loaded >= self._workers and not self.failure
+        elif _OUTPUT in line:
+            self._is_failing = self._is_failing or _FAILING in line
+            self._printed = line.decode("utf-8", "replace").partition(" - ")[2]
 
     def _forget(self) -> None:
         with contextlib.suppress(KeyError):

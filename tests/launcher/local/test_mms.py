@@ -9,7 +9,6 @@ import shutil
 import signal
 import tarfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +78,8 @@ def test_a_model_that_it_cannot_load_fails_the_endpoint_and_its_log_says_why(tmp
     (tmp_path / "code" / "inference.py").write_text("def model_fn(model_dir):\n    raise ValueError('of mine')\n")
     with tarfile.open(tmp_path / "broken.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "code", "code")
-    with pytest.raises(JobFailed, match="broken does not serve"):
-        Endpoint.start(tmp_path / "broken.tar.gz", "broken", replace(MMS, load_limit=20))
+    with pytest.raises(JobFailed, match="broken does not serve: ValueError: of mine"):
+        Endpoint.start(tmp_path / "broken.tar.gz", "broken", MMS)
     (endpoint,) = Endpoint.all()
     assert "ValueError: of mine" in endpoint.log("worker").read_text()
     assert processes_of(endpoint.folder) == []
