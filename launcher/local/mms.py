@@ -38,8 +38,8 @@ max_request_size=6291456
 default_service_handler=sagemaker_mxnet_serving_container.handler_service
 """
 _START = "from mms.model_server import start; start()"
-# In its log: the first once for each worker, when /ping has said 200 for seconds; the second in the traceback of a script
-# that could not load the model, which is then served all the same.
+# In its log: the first once for each worker, when /ping has said 200 for seconds; the second in the traceback of a
+# script that could not load the model, which is then served all the same.
 _LOADED, _FAILING = b"Model model loaded io_fd", b"model_service.initialize(service.context)"
 _OUTPUT = b"-stdout "  # marks the lines that a worker printed
 _CHUNK = 2**16  # bytes
