@@ -9,6 +9,7 @@ NAME/
   model.tar.gz    the trained model
   output.tar.gz   what the script left in its output directory, if anything
   hosts/HOST/     what the host saw as /opt/ml
+  cloud.json      where it is, if it runs on SageMaker (`launcher.cloud.record`)
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class Run:
         self.output = folder / "output.tar.gz"
         self.failure = folder / "failure"
         self.metrics = folder / "metrics.jsonl"
+        self.cloud = folder / "cloud.json"
 
     @classmethod
     def create(cls, job: TrainingJob) -> Run:
@@ -134,13 +136,22 @@ class Run:
     def status(self) -> Status:
         """The state now. A run whose supervisor is gone has failed, whatever its record says.
 
+        Of a run on SageMaker it is the state when AWS was last asked.
+
         Raises:
             UserError: the folder was written by a newer glaunch, or its record is damaged.
         """
         status = self.recorded_status()
-        if not status.is_over and not (status.supervisor and processes.is_alive(*status.supervisor)):
+        if self.is_remote or status.is_over:
+            return status
+        if not (status.supervisor and processes.is_alive(*status.supervisor)):
             return replace(status, state=FAILED, reason="the process that ran this job was killed")
         return status
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it runs on SageMaker."""
+        return self.cloud.exists()
 
     def recorded_status(self) -> Status:
         """The state that was last written, by a process that may be gone. Raises UserError as `status` does."""
