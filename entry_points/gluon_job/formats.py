@@ -1,6 +1,7 @@
 """Numbers as bytes, in the formats that an endpoint speaks: JSON, CSV and NPY, and which of them a client accepts."""
 
 # Relative, here and in what this imports: glaunch also loads these modules under another name.
+import array
 import csv
 import functools
 import io
@@ -14,9 +15,10 @@ import numpy as np
 from .errors import InputError
 
 try:
-    from orjson import loads as _fast_loads  # a fifth of the time; AWS's container does not have it
+    import orjson  # a fifth of the time; AWS's container does not have it
 except ImportError:
-    _fast_loads = json.loads
+    orjson = None
+_loads = orjson.loads if orjson else json.loads
 
 JSON, CSV, NPY = "application/json", "text/csv", "application/x-npy"
 PNG, JPEG = "image/png", "image/jpeg"  # which `images` reads
@@ -52,7 +54,6 @@ def content_type(header: str) -> Tuple[str, Dict[str, str]]:
     return kind.strip().lower(), {name.strip().lower(): value.strip().strip('"').lower() for name, _, value in pairs}
 
 
-@np.errstate(over="ignore")  # infinity is told to the client
 def decode(data: Any, header: str) -> np.ndarray:
     """The numbers in a body (bytes or text): JSON (bare or in `{"instances": ...}`), CSV, or NPY.
 
@@ -66,9 +67,9 @@ def decode(data: Any, header: str) -> np.ndarray:
             f"content type {header!r} is not supported: send {JSON}, {CSV}, {NPY}, {PNG} or {JPEG}"
         )
     try:
-        if kind == NPY:
-            return _read_npy(data)
-        return _read_json(text(data, header)) if kind == JSON else _read_csv(text(data, header))
+        if kind == JSON:
+            return _read_json(text(data, header))
+        return _read_npy(data) if kind == NPY else _read_csv(text(data, header))
     except InputError:
         raise
     except (*_MALFORMED, csv.Error, tokenize.TokenError) as error:
@@ -96,15 +97,29 @@ def text(data: Any, header: str) -> str:
 
 def _read_json(body: str) -> np.ndarray:
     try:
-        content = _fast_loads(body)
+        content = _loads(body)
     except ValueError:
         content = json.loads(body)  # it takes NaN, for which there is a better refusal
-    return np.array(content["instances"] if isinstance(content, dict) else content, np.float32)
+    numbers = content["instances"] if isinstance(content, dict) else content
+    try:
+        return np.frombuffer(array.array("f", numbers), np.float32)  # one flat row: a third of the time
+    except (TypeError, OverflowError):
+        return _array(numbers)
+
+
+def write_json(content: Any) -> str:
+    """JSON of what numpy's `tolist` and the like give."""
+    return orjson.dumps(content).decode() if orjson else json.dumps(content)
+
+
+@np.errstate(over="ignore")  # infinity is told to the client
+def _array(rows: Any) -> np.ndarray:
+    return np.array(rows, np.float32)
 
 
 def _read_csv(body: str) -> np.ndarray:
     rows = csv.reader(io.StringIO(body.lstrip("\ufeff")))  # spreadsheets put a mark before the first value
-    return np.array([list(map(float, row)) for row in rows if row], np.float32)
+    return _array([list(map(float, row)) for row in rows if row])
 
 
 def _read_npy(data: Any) -> np.ndarray:

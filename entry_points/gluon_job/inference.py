@@ -57,7 +57,6 @@ class Classifier:
             return images.read(data, parameters, self.shape)[None] * np.float32(self.scale)
         return self.prepare(formats.decode(data, content_type or JSON))
 
-    @np.errstate(over="ignore")
     def prepare(self, samples: np.ndarray) -> np.ndarray:
         """Samples of any accepted layout as float32 (N, *shape), scaled as in training.
 
@@ -76,7 +75,11 @@ class Classifier:
                 f"the input has the shape {list(samples.shape)}: "
                 f"a sample has {list(self.shape)}, or {self._size} values in a row"
             )
-        batch = samples.astype(np.float32, copy=False).reshape((-1, *self.shape))
+        is_bytes = samples.dtype == np.uint8
+        if samples.dtype != np.float32:
+            with np.errstate(over="ignore"):  # infinity is refused below
+                samples = samples.astype(np.float32)
+        batch = samples.reshape((-1, *self.shape))
         low, high = float(batch.min()), float(batch.max())
         if not (low >= 0 and high * self.scale <= 1):  # nor with NaN
             self._refuse(batch, low, high)
@@ -88,7 +91,7 @@ class Classifier:
                     f"up to {high:g}: send all from 0 to 1, or all from 0 to {1 / self.scale:g}"
                 )
             return batch * np.float32(self.scale)
-        if high == 1 and samples.dtype == np.uint8 and self.scale != 1:
+        if high == 1 and is_bytes and self.scale != 1:
             raise InputError(
                 f"the input has bytes of 0 and 1 alone, where {1 / self.scale:g} is white: "
                 "send black and white as floats or booleans"
@@ -113,14 +116,16 @@ def transform_batch(classifier: Classifier, requests: Sequence[Request]) -> List
     """Several requests with one call of the net: for each, in order, its answer, or the InputError it alone is due."""
     answers: List[Any] = [None] * len(requests)
     waiting: List[Tuple[int, str, np.ndarray]] = []
+    rows = 0
     for index, (data, content_type, accept) in enumerate(requests):
         try:
             waiting.append((index, formats.negotiate(accept), classifier.read(data, content_type)))
+            rows += len(waiting[-1][2])
         except InputError as error:
             answers[index] = error
-        if sum(len(samples) for _, _, samples in waiting) >= _ROWS:
+        if rows >= _ROWS:
             _answer(classifier, waiting, answers)
-            waiting = []
+            waiting, rows = [], 0
     if waiting:
         _answer(classifier, waiting, answers)
     return answers
@@ -144,7 +149,7 @@ def encode(probabilities: np.ndarray, labels: Sequence[str], kind: str) -> Union
     predictions: List[Dict[str, Any]] = []
     for row, best in zip(probabilities.tolist(), probabilities.argmax(axis=1).tolist()):
         predictions.append({"class": best, "label": labels[best], "probability": row[best], "probabilities": row})
-    return json.dumps({"predictions": predictions})
+    return formats.write_json({"predictions": predictions})
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -3,12 +3,16 @@
 MXNet answers wrongly, without an error, when several threads call one hybridized net, and keeps memory for every thread
 that ever did: so there is one thread a process. A request goes to an idle model at once; what comes while it is busy
 waits, and is answered together, as far as the model can. Nothing waits for a batch to fill.
+
+What takes a moment is answered in the event loop itself, if no code but ours is called for it: waking another thread,
+and taking turns with it, takes longer than a small net. The two never call the model at the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -21,6 +25,10 @@ from launcher.errors import UserError
 
 if TYPE_CHECKING:
     from launcher.local.model import Answer, Model, Request
+
+
+_MOMENT = 0.004  # seconds that the event loop may be kept from its connections
+_FORGETTING = 0.9  # of a slow call, with each one after it
 
 
 class QueueFullError(Exception):
@@ -74,7 +82,8 @@ class Batcher:
         self._bytes = 0
         self._busy_since: float | None = None
         self._batches: queue.SimpleQueue[list[_Pending]] = queue.SimpleQueue()
-        self._batch_limit = 1
+        self._model: Model | None = None
+        self._pace = math.inf  # seconds a byte of requests, of the slower ones of the last calls
         threading.Thread(target=self._work, args=[load], name="inference", daemon=True).start()
 
     @property
@@ -116,22 +125,22 @@ class Batcher:
         try:
             model = load()
             model.warm_up()
-            limit, description = model.batch_limit, model.describe()
+            description = model.describe()
         except BaseException as error:  # the script's own code: sys.exit() too
             traceback.print_exc()
             self._tell(self._on_failure, str(error) if isinstance(error, UserError) else f"its script raised {error!r}")
             return
-        self._tell(self._on_ready, limit, description)
+        self._tell(self._on_ready, model, description)
         while True:
             batch = self._batches.get()
-            self._tell(self._deliver, batch, _answers(model, [pending.request for pending in batch]))
+            self._tell(self._deliver, batch, *_timed_answers(model, batch))
 
     def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the interest
             self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _on_ready(self, limit: int, description: dict[str, Any]) -> None:
-        self._batch_limit, self.description = limit, description
+    def _on_ready(self, model: Model, description: dict[str, Any]) -> None:
+        self._model, self.description = model, description
         self.settled.set()
         self._send_soon()
 
@@ -142,23 +151,29 @@ class Batcher:
 
     def _send_soon(self) -> None:
         """Sends the next batch when the loop has seen to what has arrived at the same time."""
-        if self._busy_since is None and self.description is not None and not self._is_due:
+        if self._busy_since is None and self._model is not None and not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._send)
 
     def _send(self) -> None:
         self._is_due = False
-        while self._waiting and len(self._batch) < self._batch_limit:
+        assert self._model is not None
+        while self._waiting and len(self._batch) < self._model.batch_limit:
             pending = self._waiting.popleft()
             if pending.future.done():  # its client is gone
                 self._bytes -= len(pending.request.body)
             else:
                 self._batch.append(pending)
-        if self._batch:
-            self._busy_since = time.monotonic()
+        if not self._batch:
+            return
+        self._busy_since = time.monotonic()
+        if self._model.is_ours and self._pace * _size(self._batch) < _MOMENT:
+            self._deliver(self._batch, *_timed_answers(self._model, self._batch))
+        else:
             self._batches.put(self._batch)
 
-    def _deliver(self, batch: Sequence[_Pending], answers: Sequence[Answer | Exception]) -> None:
+    def _deliver(self, batch: Sequence[_Pending], answers: Sequence[Answer | Exception], seconds: float) -> None:
+        self._pace = max(seconds / _size(batch), self._pace * _FORGETTING if self.batches else 0.0)
         if self.is_stuck:  # it was not, after all, but nobody waits any more
             return
         self.batches += 1
@@ -175,6 +190,18 @@ class Batcher:
         self._bytes -= len(pending.request.body)
         if not pending.future.done():  # its client may be gone
             pending.future.set_result(answer)
+
+
+def _size(batch: Sequence[_Pending]) -> int:
+    """Bytes."""
+    return sum(len(pending.request.body) for pending in batch) or 1
+
+
+def _timed_answers(model: Model, batch: Sequence[_Pending]) -> tuple[Sequence[Answer | Exception], float]:
+    """The answers, and the seconds that they took."""
+    begin = time.perf_counter()
+    answers = _answers(model, [pending.request for pending in batch])
+    return answers, time.perf_counter() - begin
 
 
 def _answers(model: Model, requests: list[Request]) -> Sequence[Answer | Exception]:

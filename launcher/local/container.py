@@ -52,7 +52,7 @@ def prepare(
             that fits in no variable.
     """
     base = base.absolute()
-    found = {name: channels.files(name, channel.source) for name, channel in job.channels.items()}
+    found = {name: channels.files(name, channel.path) for name, channel in job.channels.items()}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     config: dict[str, dict[str, Any]] = {
         "hyperparameters": _hyperparameters(

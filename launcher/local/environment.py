@@ -82,7 +82,7 @@ def variables(
         "input_config_dir": str(base / "input" / "config"),
         "output_dir": str(base / "output"),
         "num_cpus": multiprocessing.cpu_count(),
-        "num_gpus": _num_gpus(),
+        "num_gpus": num_gpus(),
         "num_neurons": 0,
         "model_dir": str(base / "model"),
         "module_dir": values["sagemaker_submit_directory"],
@@ -144,7 +144,8 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _num_gpus() -> int:
+def num_gpus() -> int:
+    """How many GPUs the driver of this machine lists."""
     command = ["nvidia-smi", "--list-gpus"]
     try:
         listing = subprocess.run(command, capture_output=True, check=True, timeout=_GPU_QUERY_SECONDS).stdout

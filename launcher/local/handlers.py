@@ -24,8 +24,8 @@ import numpy as np
 
 from launcher import library
 from launcher.errors import UserError
+from launcher.local.program import FUNCTIONS
 
-FUNCTIONS = ("model_fn", "transform_fn", "input_fn", "predict_fn", "output_fn")
 _HOOKS = ("pre_model_fn", "model_warmup_fn", "transform_batch_fn")
 SYMBOL, PARAMETERS, SHAPES = "model-symbol.json", "model-0000.params", "model-shapes.json"
 _JSON, _CSV, _NPY = "application/json", "text/csv", "application/x-npy"
@@ -51,6 +51,7 @@ class Handlers:
 
     Attributes:
         batch_limit: how many questions `answer_batch` takes; 1 where `answer` must answer each alone.
+        is_ours: whether `model_fn` gave a model of `gluon_job`: then no code but that answers.
         shape: of one sample, or None where the model does not say.
         warning: what AWS's container would not do as it is done here, or "".
     """
@@ -68,6 +69,7 @@ class Handlers:
         self._model = self._call(self._given["model_fn"] or _default_model, str(directory))
         if self._given["model_warmup_fn"]:
             self._call(self._given["model_warmup_fn"], str(directory), self._model)
+        self.is_ours = type(self._model).__module__.startswith("gluon_job.")
         self._kind = _kind(self._model)
         self._check()
         self.batch_limit = batch_limit if self._given["transform_batch_fn"] or self._takes_rows_together() else 1

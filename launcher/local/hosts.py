@@ -40,8 +40,8 @@ def prepare(run: Run, job: TrainingJob, host: str) -> Command:
 def _clear(base: Path, job: TrainingJob) -> None:
     if not base.exists():
         base.mkdir(parents=True)
-        if job.checkpoints.source:
-            shutil.copytree(job.checkpoints.source, base / "checkpoints")
+        if job.checkpoints.directory:
+            shutil.copytree(job.checkpoints.directory, base / "checkpoints")
         return
     for entry in base.iterdir():
         if entry.is_dir() and not entry.is_symlink():
@@ -59,24 +59,13 @@ def _environment(variables: Mapping[str, str], job: TrainingJob) -> dict[str, st
     threads = (
         {} if job.hosts == 1 or "OMP_NUM_THREADS" in inherited else {"OMP_NUM_THREADS": _share_of_cores(job.hosts)}
     )
-    return {**inherited, **variables, **threads, "PYTHONPATH": path, **_settings(job), **job.environment}
+    settings = {**job.deadlines.variables(), **job.checkpoints.variables()}  # of our own scripts
+    return {**inherited, **variables, **threads, "PYTHONPATH": path, **settings, **job.environment}
 
 
 def _share_of_cores(hosts: int) -> str:
     """The OpenMP threads of one of several hosts: machines would not share their cores."""
     return str(max(1, len(os.sched_getaffinity(0)) // hosts))
-
-
-def _settings(job: TrainingJob) -> dict[str, str]:
-    """For the watchdog and the checkpoints of our own scripts."""
-    deadlines = {f"GLAUNCH_{name.upper()}_SECONDS": f"{seconds:g}" for name, seconds in vars(job.deadlines).items()}
-    if not job.checkpoints.every:
-        return deadlines
-    return {
-        **deadlines,
-        "GLAUNCH_CHECKPOINT_EVERY": job.checkpoints.every,
-        "GLAUNCH_CHECKPOINT_KEEP": str(job.checkpoints.keep),
-    }
 
 
 def inherited_variables() -> dict[str, str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from launcher.errors import UserError
 from launcher.local.endpoint import Endpoint
+from launcher.local.program import find_script
 from launcher.local.rolling_log import RollingLog
 from launcher.local.staff import environment
 
@@ -175,11 +176,9 @@ def _command(endpoint: Endpoint, port: int) -> list[str]:
 
 
 def _environment(endpoint: Endpoint, temporary: str) -> dict[str, str]:
-    from launcher.local.model import find_script  # brings numpy
-
     folder, code = endpoint.base / "server", endpoint.model / "code"
     variables = environment(endpoint)
-    script = find_script(code)
+    script = None if "SAGEMAKER_PROGRAM" in variables else find_script(code)
     return {
         **variables,
         "PYTHONPATH": os.pathsep.join([variables["PYTHONPATH"], str(code)]),

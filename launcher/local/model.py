@@ -5,7 +5,6 @@ Every call comes from one thread: several that call one hybridized net get wrong
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
 import os
@@ -18,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from launcher.errors import UserError
-from launcher.local.handlers import FUNCTIONS, Handlers, Question, attempt, gluon_job
+from launcher.local.handlers import Handlers, Question, attempt, gluon_job
+from launcher.local.program import find_script
 
 _BATCH_LIMIT = 64  # requests: enough to fill a call of the net, few enough that none waits long
 _TEXT = ("application/json", "text/csv")
@@ -60,10 +60,11 @@ class Model:
 
     Attributes:
         batch_limit: how many requests `answer` takes at once.
+        is_ours: whether no code answers but this project's, which comes to an end.
     """
 
-    def __init__(self, respond: Respond, batch_limit: int, description: dict[str, Any]) -> None:
-        self.batch_limit = batch_limit
+    def __init__(self, respond: Respond, batch_limit: int, description: dict[str, Any], *, is_ours: bool) -> None:
+        self.batch_limit, self.is_ours = batch_limit, is_ours
         self._respond, self._description = respond, description
 
     def answer(self, requests: Sequence[Request]) -> list[Answer | Exception]:
@@ -133,8 +134,10 @@ def load(directory: Path, runtime: str = "mxnet") -> Model:
     if description["shape"] is None and handlers.shape is not None:
         description["shape"] = list(handlers.shape)
     if handlers.batch_limit > 1:
-        return Model(handlers.answer_batch, handlers.batch_limit, description)
-    return Model(lambda questions: [attempt(handlers.answer, question) for question in questions], 1, description)
+        return Model(handlers.answer_batch, handlers.batch_limit, description, is_ours=handlers.is_ours)
+    return Model(
+        lambda questions: [attempt(handlers.answer, question) for question in questions], 1, description, is_ours=False
+    )
 
 
 def _load_onnx(directory: Path, description: dict[str, Any]) -> Model:
@@ -144,41 +147,9 @@ def _load_onnx(directory: Path, description: dict[str, Any]) -> Model:
     except inference.InputError as error:
         raise UserError(str(error)) from None
     description["kind"] = "classifier"
-    return Model(lambda questions: inference.transform_batch(classifier, questions), _BATCH_LIMIT, description)
-
-
-def find_script(code: Path) -> Path | None:
-    """The file with a model's functions; None when there is none, for AWS's defaults.
-
-    As in AWS's container it is the one that SAGEMAKER_PROGRAM names, else inference.py; else, because a model.tar.gz
-    does not say which, the only one that defines one of the functions.
-
-    Raises:
-        UserError: there are several, or the one named is missing.
-    """
-    named = os.environ.get("SAGEMAKER_PROGRAM")
-    if named:
-        path = code / (named if named.endswith(".py") else f"{named}.py")
-        if not path.is_file():
-            raise UserError(f"the model's code has no {path.name}, which SAGEMAKER_PROGRAM names")
-        return path
-    if (code / "inference.py").is_file():
-        return code / "inference.py"
-    found = [path for path in sorted(code.glob("*.py")) if _defines(path)]
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise UserError(f"several files of the model define its functions ({names}): set SAGEMAKER_PROGRAM to one")
-    return found[0] if found else None
-
-
-def _defines(path: Path) -> bool:
-    try:
-        body = ast.parse(importlib.util.decode_source(path.read_bytes())).body
-    except (SyntaxError, ValueError):
-        return False
-    names = {getattr(statement, "name", "") for statement in body if isinstance(statement, ast.FunctionDef)}
-    imports = [alias for statement in body if isinstance(statement, ast.ImportFrom) for alias in statement.names]
-    return not {*FUNCTIONS}.isdisjoint(names | {alias.asname or alias.name for alias in imports})
+    return Model(
+        lambda questions: inference.transform_batch(classifier, questions), _BATCH_LIMIT, description, is_ours=True
+    )
 
 
 def _import(path: Path) -> ModuleType:

@@ -7,8 +7,6 @@ would make on a host, runs the script, packs the artifacts and writes the record
 from __future__ import annotations
 
 import functools
-import json
-import math
 import os
 import shutil
 import signal
@@ -19,7 +17,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from launcher import archive, diagnose, files, metrics, processes
 from launcher.errors import JobFailed, UserError
@@ -27,6 +25,7 @@ from launcher.job import TrainingJob
 from launcher.local import hosts, parameter_server
 from launcher.local.loss import Loss
 from launcher.local.supervisor import STOP_GRACE, Command, Drill, Ending, Supervisor
+from launcher.measurements import Measurements
 from launcher.run import COMPLETED, FAILED, STOPPED, STOPPING, Run, Status
 
 _START_DEADLINE = 60.0  # seconds
@@ -97,8 +96,8 @@ class _Runner:
         self._run = run
         self._status = replace(run.recorded_status(), supervisor=processes.identity(os.getpid()))
         self._supervisor = Supervisor()
-        self._last_metrics: dict[str, float] = {}
-        self._hosts: dict[str, dict[str, Any]] = {}
+        self._measurements = Measurements()
+        self._own_metrics = metrics.OwnDefinitions({})
         self._logs: dict[str, Path] = {}
         self._loss = Loss()
 
@@ -130,6 +129,7 @@ class _Runner:
     def _run_hosts(self, job: TrainingJob) -> Ending:
         """The scripts of all hosts, from empty directories to their end: again when they failed, if the job says so."""
         attempts = 1 + job.retries + (job.kill_after is not None)
+        self._own_metrics = metrics.OwnDefinitions(job.metrics)
         for attempt in range(1, attempts + 1):
             workers = [hosts.prepare(self._run, job, host) for host in self._run.hosts]
             self._record(replace(self._status, started=self._status.started or time.time()))
@@ -140,9 +140,10 @@ class _Runner:
             self._tell_restart(f"attempt {attempt + 1} of {attempts}", ending)
         for host, seconds in ending.seconds.items():
             if host in self._run.hosts:
-                self._hosts.setdefault(host, {})["seconds"] = round(seconds, 2)
+                self._measurements.hosts.setdefault(host, {})["seconds"] = round(seconds, 2)
         exit_statuses = {host: ending.exit_statuses[host] for host in self._run.hosts if host in ending.exit_statuses}
-        self._status = replace(self._status, exit_statuses=exit_statuses, metrics=self._last_metrics, hosts=self._hosts)
+        measured = self._measurements
+        self._status = replace(self._status, exit_statuses=exit_statuses, metrics=measured.last, hosts=measured.hosts)
         return ending
 
     def _attempt(self, job: TrainingJob, workers: Sequence[Command], drilling: bool) -> Ending:
@@ -152,7 +153,8 @@ class _Runner:
             last = workers[-1].name
             drill = Drill(job.kill_after, [last, parameter_server.server_of(last)] if len(workers) > 1 else [last])
         for ports_tried in range(1, _PORTS_TRIED + 1):
-            commands = parameter_server.surround(workers, self._run.folder / "logs") if len(workers) > 1 else workers
+            serving = len(workers) > 1 or job.hyperparameters.get("sagemaker_parameter_server_enabled")
+            commands = parameter_server.surround(workers, self._run.folder / "logs") if serving else workers
             self._logs = {command.name: command.log for command in commands}
             with self._run.metrics.open("a", encoding="utf-8") as measurements:
                 ending = self._supervisor.run(
@@ -174,31 +176,27 @@ class _Runner:
         told += f"; it goes {self._loss.describe()}"
         with self._run.log(self._run.hosts[0]).open("a", encoding="utf-8") as log:
             log.write(f"{diagnose.RESTART}{told}\n")
-        self._hosts.clear()
+        self._measurements.hosts.clear()
         self._record(replace(self._status, failed_host="", restarts=[*self._status.restarts, told]))
 
-    def _note(self, measurements: TextIO, host: str, line: str) -> None:
+    def _note(self, file: TextIO, host: str, line: str) -> None:
         """Keeps what a line of a log tells."""
         found = metrics.parse(line)
         self._loss.note(found)
         if isinstance(found, (metrics.Metric, metrics.Progress)):
             self._supervisor.note_progress()
-        if isinstance(found, metrics.Metric):
-            value = found.value if math.isfinite(found.value) else None  # JSON has no NaN
-            if value is not None:
-                self._last_metrics[found.name] = value
-            measured = {"time": time.time(), "host": host, **found._asdict(), "value": value}
-            measurements.write(json.dumps(measured) + "\n")
-            measurements.flush()
-        elif isinstance(found, (metrics.Shard, metrics.Digest)):
-            self._hosts.setdefault(host, {}).update(found._asdict())
+        for one in (found, *self._own_metrics.parse(host, line)):
+            measurement = self._measurements.note(host, one, time.time())
+            if measurement:
+                file.write(measurement)
+                file.flush()
 
     def _outcome(self, ending: Ending) -> tuple[str, str]:
         """The final state and its reason; leaves the artifacts of a job that completed, or the failure file."""
         if ending.stopped:
             return STOPPED, ending.stopped
         if not ending.failed and not ending.overdue:
-            digests = {host: found["digest"] for host, found in self._hosts.items() if "digest" in found}
+            digests = {host: found["digest"] for host, found in self._measurements.hosts.items() if "digest" in found}
             if len(set(digests.values())) > 1:
                 raise JobFailed(f"the hosts ended with different parameters: {digests}")
             self._pack(self._run.host(self._run.hosts[0]))

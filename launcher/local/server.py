@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from launcher.local.batcher import Batcher, ClosedError, OverdueError, QueueFullError
 from launcher.local.counters import CONTENT_TYPE, Counters
-from launcher.local.model import Refusal, Request
+from launcher.local.model import Answer, Refusal, Request
 from launcher.local.rolling_log import RollingLog
 
 BODY_LIMIT = 6 * 2**20  # bytes: SageMaker's for an endpoint
@@ -92,6 +92,33 @@ class Application:
             await send({"type": "http.response.body", "body": reply.body})
         self._note(scope, reply, time.perf_counter() - started)
 
+    def invoke(self, request: Request, scope: Message, send: Callable[[Reply], None]) -> None:
+        """POST /invocations whose body is here already, past ASGI: its many small steps take longer than a small net.
+
+        Args:
+            request: it.
+            scope: its `path`, `raw_path`, `method` and `client`.
+            send: called once.
+        """
+        started = time.perf_counter()
+
+        def conclude(reply: Reply) -> None:
+            send(reply)
+            self._note(scope, reply, time.perf_counter() - started)
+
+        def answered(future: asyncio.Future[Answer | Exception]) -> None:
+            if not future.cancelled():  # the loop is ending
+                try:
+                    reply = _reply(future.result())
+                except _RefusedError as refusal:
+                    reply = refusal.reply
+                conclude(reply)
+
+        try:
+            self._submit(request).add_done_callback(answered)
+        except _RefusedError as refusal:
+            conclude(refusal.reply)
+
     def flush(self) -> None:
         """Writes the lines of the access log, and what the other workers are to know. To be called now and then."""
         self._counters.note(self._batcher.batches, self._batcher.waiting)
@@ -130,19 +157,15 @@ class Application:
         if headers.get(b"content-encoding", b"identity") != b"identity":
             raise _RefusedError(415, "the body is compressed: send it as it is", _CLOSE)
         body = await self._body(headers, receive)
-        content_type, accept = headers.get(b"content-type", b""), headers.get(b"accept", b"")
+        return _reply(await self._submit(request(body, headers)))
+
+    def _submit(self, asked: Request) -> asyncio.Future[Answer | Exception]:
         try:
-            future = self._batcher.submit(Request(body, content_type.decode("latin-1"), accept.decode("latin-1")))
+            return self._batcher.submit(asked)
         except QueueFullError:
             raise _RefusedError(503, "too many requests are waiting: try again in a second", _RETRY) from None
         except ClosedError as error:
             raise _refusal(error) from None
-        answer = await future
-        if isinstance(answer, Exception):
-            raise _refusal(answer)
-        if "\r" in answer.content_type or "\n" in answer.content_type or not answer.content_type.isascii():
-            raise _RefusedError(500, "the script answered with a content type that is none")
-        return Reply(200, answer.body, answer.content_type)
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         length = headers.get(b"content-length", b"0")
@@ -198,6 +221,20 @@ class Application:
             f"{self._clock}.{int(now % 1 * 1000):03d}Z {address}:{port} {scope['method']} {path} "
             f"{reply.status} {len(reply.body)} B {seconds * 1000:.2f} ms\n"
         )
+
+
+def request(body: bytes, headers: Mapping[bytes, bytes]) -> Request:
+    """An invocation from its body and its headers, whose names are in small letters."""
+    content_type, accept = headers.get(b"content-type", b""), headers.get(b"accept", b"")
+    return Request(body, content_type.decode("latin-1"), accept.decode("latin-1"))
+
+
+def _reply(answer: Answer | Exception) -> Reply:
+    if isinstance(answer, Exception):
+        raise _refusal(answer)
+    if "\r" in answer.content_type or "\n" in answer.content_type or not answer.content_type.isascii():
+        raise _RefusedError(500, "the script answered with a content type that is none")
+    return Reply(200, answer.body, answer.content_type)
 
 
 def _refusal(error: Exception) -> _RefusedError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,6 +37,7 @@ class Settings:
         load_limit: seconds that loading the model may take.
         queue: requests that may wait for one worker.
         python: the interpreter of the workers.
+        environment: variables added to the workers' environment.
 
     Raises:
         UserError: a value that cannot be.
@@ -51,6 +52,7 @@ class Settings:
     load_limit: float = 300.0
     queue: int = 1000
     python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.port is not None and not 0 <= self.port < 2**16:

@@ -144,6 +144,7 @@ def environment(endpoint: Endpoint) -> dict[str, str]:
         **inherited_variables(),
         "PYTHONPATH": image_path(),
         "PYTHONUNBUFFERED": "1",
+        **endpoint.settings.environment,
         "SAGEMAKER_BASE_DIR": str(endpoint.base),
         "SM_MODEL_DIR": str(endpoint.model),
     }

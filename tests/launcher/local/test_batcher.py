@@ -16,8 +16,8 @@ from launcher.local.model import Answer, Request
 class Model:
     """Answers each request with its body and the size of its batch; a body `wait` waits for `gate`."""
 
-    def __init__(self, batch_limit=1):
-        self.batch_limit = batch_limit
+    def __init__(self, batch_limit=1, *, is_ours=False):
+        self.batch_limit, self.is_ours = batch_limit, is_ours
         self.gate = threading.Event()
         self.calls = []
         self.threads = set()
@@ -89,6 +89,49 @@ def test_one_thread_loads_warms_up_and_answers():
     serve(model, scenario)
     assert len(model.threads) == 1
     assert model.threads != {threading.get_ident()}
+
+
+def test_a_quick_call_of_our_own_code_needs_no_other_thread():
+    model = Model(is_ours=True)
+
+    async def scenario(batcher):
+        await batcher.submit(request(b"1" * 1000))  # until one is known to be quick
+        model.threads.clear()
+        assert (await batcher.submit(request(b"2"))).body == b"2"
+
+    serve(model, scenario)
+    assert model.threads == {threading.get_ident()}
+
+
+def test_a_slow_call_of_our_own_code_leaves_the_event_loop_free():
+    class SlowModel(Model):
+        def answer(self, requests):
+            time.sleep(0.05)
+            return super().answer(requests)
+
+    model = SlowModel(is_ours=True)
+
+    async def scenario(batcher):
+        for _ in range(3):
+            await batcher.submit(request(b"1"))
+
+    serve(model, scenario)
+    assert threading.get_ident() not in model.threads
+
+
+def test_a_call_that_was_slow_once_is_tried_in_the_event_loop_again_later():
+    class OnceSlowModel(Model):
+        def answer(self, requests):
+            time.sleep(0.0 if self.calls else 0.05)
+            return super().answer(requests)
+
+    model = OnceSlowModel(is_ours=True)
+
+    async def scenario(batcher):
+        while threading.get_ident() not in model.threads:
+            await batcher.submit(request(b"1"))
+
+    serve(model, scenario)
 
 
 def test_what_comes_while_the_model_is_busy_is_answered_together():

@@ -30,6 +30,7 @@ class Model:
     """Echoes; some bodies have another meaning."""
 
     batch_limit = 16
+    is_ours = False
 
     def __init__(self):
         self.gate = threading.Event()
@@ -360,6 +361,47 @@ def test_pipelined_requests_are_answered_in_their_order(serving):
     assert [part[:3] for part in parts] == [b"200"] * 20 + [b"405"] + [b"200"] * 31
     bodies = [part.rpartition(b"\r\n\r\n")[2] for part in parts]
     assert bodies[:20] + bodies[21:51] == [b"%03d" % number for number in range(50)]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at once", "late"])
+def test_a_body_may_come_after_its_headers_and_in_pieces(serving, pause):
+    one = serving()
+    with socket.create_connection(("127.0.0.1", one.port), timeout=20) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for body in (b"abcd", b"efgh"):
+            client.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+            for piece in (body[:2], body[2:]):
+                time.sleep(pause)
+                client.sendall(piece)
+            response = http.client.HTTPResponse(client)
+            response.begin()
+            assert (response.status, response.read()) == (200, body)
+
+
+def test_an_answer_is_one_piece(serving):
+    """Head and body in two would be two calls of the kernel here, and two at the client's."""
+    one = serving()
+    with socket.create_connection(("127.0.0.1", one.port), timeout=20) as client:
+        client.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd")
+        assert client.recv(65536).endswith(b"\r\n\r\nabcd")
+
+
+def test_a_connection_ends_after_the_answer_where_the_client_says_so(serving):
+    sent = b"POST /invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\nabcd"
+    head, _, body = serving().raw(sent).partition(b"\r\n\r\n")
+    assert b"connection: close" in head.lower()
+    assert body == b"abcd"
+
+
+def test_a_body_that_is_on_its_way_when_the_server_ends_is_answered(serving):
+    one = serving()
+    with socket.create_connection(("127.0.0.1", one.port), timeout=20) as client:
+        client.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+        time.sleep(0.1)
+        one.server.should_exit = True
+        time.sleep(0.3)
+        client.sendall(b"cd")
+        assert client.recv(65536).endswith(b"abcd")
 
 
 def test_a_connection_is_kept_after_an_answer_and_after_a_refusal(serving):
