@@ -27,6 +27,11 @@ _PAGE = Path(__file__).parent / "page"
 _JSON = "application/json"
 _RETRY = ("retry-after", "1")
 _CLOSE = ("connection", "close")
+# The page loads nothing from elsewhere, and nothing may make it.
+_GUARDS = (
+    ("content-security-policy", "default-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'"),
+    ("x-content-type-options", "nosniff"),
+)
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -149,7 +154,7 @@ class Application:
         name = scope["path"][1:] or "index.html"
         if _PAGE.is_dir() and name in [path.name for path in _PAGE.iterdir() if path.is_file()]:
             content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            return Reply(200, (_PAGE / name).read_bytes(), content_type)
+            return Reply(200, (_PAGE / name).read_bytes(), content_type, _GUARDS)
         raise _RefusedError(404, f"nothing is at {scope['path']}: this endpoint has /invocations and /ping")
 
     async def _invoke(self, scope: Message, receive: Receive) -> Reply:

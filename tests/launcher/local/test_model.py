@@ -173,6 +173,7 @@ class TestOurOwnModels:
             "labels": [f"number {i}" for i in range(10)],
             "shape": [1, 28, 28],
             "scale": 1 / 255,
+            "example": None,
             "warning": "",
         }
 

@@ -240,6 +240,7 @@ def test_the_page_and_its_files_are_served_and_nothing_beside_them(serving, tmp_
     (tmp_path / "page" / "pad.js").write_text("1")
     status, headers, body = one.ask("GET", "/")
     assert (status, headers["Content-Type"], body.decode()) == (200, "text/html", "<title>ä</title>")
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
     assert "javascript" in one.ask("GET", "/pad.js")[1]["Content-Type"]
     assert one.ask("GET", "/../secret")[0] == 404
 
