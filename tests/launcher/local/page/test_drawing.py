@@ -33,11 +33,16 @@ def test_a_drawn_digit_is_read(page, digit, stroke, kind):
     page.draw(stroke, kind=kind)
     page.wait_until(lambda: page.text("announcement").startswith(f"{digit}, "))
     assert page.text("label") == digit
-    probabilities = [percent(cell.text) for cell in page.all("#bars .number")]
+
+    def shown():
+        return [percent(cell.text) for cell in page.all("#bars .number")]
+
+    probabilities = shown()
     assert sum(probabilities) == pytest.approx(100, abs=0.6)
     best = max(range(10), key=probabilities.__getitem__)
     assert [row.text.split()[0] for row in page.all("#bars .best")] == [digit] == [str(best)]
-    assert percent(page.text("probability")) == probabilities[best]
+    page.wait_until(lambda: percent(page.text("probability")) == shown()[best])  # the last answer may be on its way
+    probabilities = shown()
     widths = [bar.value_of_css_property("background-size").split()[0] for bar in page.all("#bars .bar")]
     assert [percent(width) for width in widths] == pytest.approx(probabilities, abs=0.06)
 
