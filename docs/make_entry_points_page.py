@@ -16,7 +16,7 @@ def page() -> str:
     parts = [
         "# Entry points\n\nMade from the code by `make docs`. Values are given as `-p name=value` or in a job file.\n"
     ]
-    for name in ("mnist_mlp", "mnist_cnn"):
+    for name in ("mnist_mlp", "mnist_cnn", "matrix_factorization"):
         module = importlib.import_module(name)
         title, _, rest = module.__doc__.partition("\n")
         parts.append(
@@ -36,7 +36,8 @@ def _accepts(parameter) -> str:
     kind = parameter.kind or type(parameter.default)
     if kind is list:
         kind = [type(parameter.default[0])]
-    text = f"list of {kind[0].__name__}" if isinstance(kind, list) else kind.__name__
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    text = f"list of {kind[0].__name__}" if isinstance(kind, list) else " or ".join(one.__name__ for one in kinds)
     bounds = [
         f"{word} {bound:g}"
         for word, bound in (("≥", parameter.low), (">", parameter.above), ("≤", parameter.high))

@@ -3,11 +3,14 @@
 glaunch run mnist_mlp -p hidden='[128, 64]' -p epochs=10
 """
 
-from gluon_job import artifact, checkpoint, cluster, contract, datasets, export, inference
+from gluon_job import checkpoint, cluster, contract, datasets, export
+from gluon_job.classifier import model_fn, save, transform_batch_fn, transform_fn
 from gluon_job.compat import mx
 from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
 from gluon_job.fit import fit
 from gluon_job.hyperparameters import Hyperparameter, parse
+
+__all__ = ["model_fn", "save", "train", "transform_batch_fn", "transform_fn"]
 
 HYPERPARAMETERS = {
     "hidden": Hyperparameter([128, 64], "units of each hidden layer", low=1),
@@ -46,27 +49,6 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     net.input_shape, net.labels = training.images.shape[1:], labels
     net.samples, net.require_onnx = training.images[: export.COMPARED], values["require_onnx"]
     return net
-
-
-def save(net, model_dir):
-    """Writes the artifact: symbol, parameters, shapes, what a client must know, and ONNX."""
-    artifact.save(net, model_dir, net.input_shape, net.labels)
-    export.after_training(model_dir, net.samples, net.require_onnx)
-
-
-def model_fn(model_dir):
-    """The trained classifier, for an endpoint."""
-    return inference.Classifier(model_dir)
-
-
-def transform_fn(net, data, input_content_type, output_content_type):
-    """Answers one request: images in, classes and probabilities out."""
-    return inference.transform(net, data, input_content_type, output_content_type)
-
-
-def transform_batch_fn(net, requests):
-    """Answers several requests (body, content type, accepted types) at once, for a server that has a use for it."""
-    return inference.transform_batch(net, requests)
 
 
 if __name__ == "__main__":

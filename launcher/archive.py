@@ -9,6 +9,7 @@ import errno
 import gzip
 import os
 import shutil
+import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -26,21 +27,27 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionEr
 _NAMES_THAT_CLASH = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
-def pack(directory: Path, target: Path) -> None:
+def pack(directory: Path, target: Path, *, programs: bool = False) -> None:
     """Writes the content of `directory` to the gzipped tar file `target`, atomically.
 
     Links are followed: an archive never points outside itself.
 
+    Args:
+        directory: what is in it is packed, without its own name.
+        target: is replaced.
+        programs: whether a file that its owner may execute can be executed again when it is extracted.
+
     Raises:
         OSError: the disk is full, a file cannot be read, or a link leads nowhere or back to where it is.
     """
+    strip = _anonymous_program if programs else _anonymous
     with (
         files.atomic(target) as raw,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w", format=tarfile.GNU_FORMAT, dereference=True) as archive,
     ):
         for path in _walk(directory, frozenset()):
-            archive.add(path, str(path.relative_to(directory)), recursive=False, filter=_anonymous)
+            archive.add(path, str(path.relative_to(directory)), recursive=False, filter=strip)
 
 
 def extract(source: Path, directory: Path, limit: int = EXTRACTED_LIMIT) -> None:
@@ -123,4 +130,11 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode = 0o755 if member.isdir() else 0o644
+    return member
+
+
+def _anonymous_program(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    is_program = member.mode & stat.S_IXUSR
+    member = _anonymous(member)
+    member.mode = 0o755 if is_program else member.mode
     return member

@@ -72,9 +72,12 @@ def run(url: str, payload: Payload, steps: Sequence[int] = STEPS, seconds: float
 
 
 def sample(endpoint: Endpoint) -> Payload:
-    """One random sample of what a model takes, as JSON; UserError when the model does not say what that is."""
+    """The model's example or one random sample, as JSON; UserError when the model does not say what it takes."""
     with endpoint.client as client:
-        shape = client.describe().get("shape")
+        described = client.describe()
+    shape, example = described.get("shape"), described.get("example")
+    if example is not None:
+        return Payload(json.dumps(example).encode(), JSON, "the model's example")
     if shape is None:
         raise UserError(f"{endpoint.name} does not say what it takes: give a file")
     numbers = random.Random(0)  # noqa: S311

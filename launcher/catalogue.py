@@ -49,6 +49,8 @@ class DataSet:
 
 
 MNIST_LICENSE = "CC BY-SA 3.0, Yann LeCun and Corinna Cortes"
+_MOVIELENS_LICENSE = "GroupLens: for research, to be cited, neither redistributed nor used commercially"
+_MOVIELENS_MIRRORS = ("https://files.grouplens.org/datasets/movielens/",)  # the licence allows no other
 
 CATALOGUE = {
     data_set.name: data_set
@@ -120,13 +122,26 @@ CATALOGUE = {
         DataSet(
             name="movielens-100k",
             description="film ratings: 100,000 of 1,682 films by 943 users",
-            license="GroupLens: for research, to be cited, neither redistributed nor used commercially",
-            mirrors=("https://files.grouplens.org/datasets/movielens/",),  # the licence allows no other
+            license=_MOVIELENS_LICENSE,
+            mirrors=_MOVIELENS_MIRRORS,
             files=(
                 RemoteFile(
                     "ml-100k.zip",
                     4_924_029,
                     "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+                ),
+            ),
+        ),
+        DataSet(
+            name="movielens-1m",
+            description="film ratings: 1,000,209 of 3,883 films by 6,040 users",
+            license=_MOVIELENS_LICENSE,
+            mirrors=_MOVIELENS_MIRRORS,
+            files=(
+                RemoteFile(
+                    "ml-1m.zip",
+                    5_917_549,
+                    "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
                 ),
             ),
         ),

@@ -7,7 +7,21 @@ import sys
 import click
 
 from launcher import __version__
-from launcher.commands import config, data, endpoints, export, infra, jobs, machine, plan
+from launcher.commands import (
+    config,
+    data,
+    endpoints,
+    export,
+    fetch,
+    infra,
+    jobs,
+    machine,
+    plan,
+    run,
+    sweep,
+    update,
+    upload,
+)
 from launcher.errors import UserError
 
 INTERRUPTED = 130
@@ -47,20 +61,24 @@ def cli() -> None:
 
 
 for command in (
-    jobs.run,
+    run.run,
     plan.plan,
     jobs.list_runs,
     jobs.show,
     jobs.logs,
     jobs.stop,
     jobs.explain,
+    fetch.fetch,
     jobs.rm,
     endpoints.deploy,
     endpoints.endpoints,
     endpoints.predict,
+    update.update,
     endpoints.bench,
     export.export,
     data.data,
+    upload.upload,
+    sweep.sweep,
     infra.infra,
     config.config,
     machine.doctor,

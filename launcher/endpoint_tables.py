@@ -64,12 +64,23 @@ def prediction_lines(name: str, answer: Any) -> Iterator[str]:
         answer: decoded.
     """
     predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    if predictions and all(isinstance(one, dict) and "objects" in one for one in predictions):
+        yield from _object_lines(name, predictions)
+        return
     if not predictions or not all(isinstance(one, dict) and "label" in one for one in predictions):
         yield f"{name}: {answer if isinstance(answer, str) else json.dumps(answer)}"
         return
     for number, one in enumerate(predictions):
         row = f" [{number}]" if len(predictions) > 1 else ""
         yield f"{name}{row}: {one['label']} ({one['probability']:.4f})"
+
+
+def _object_lines(name: str, predictions: list[Any]) -> Iterator[str]:
+    for one in predictions:
+        yield f"{name}: {len(one['objects'])} object(s)"
+        for found in one["objects"]:
+            left, top, right, bottom = (f"{side:.0f}" for side in found["box"])
+            yield f"  {found['label']} ({found['probability']:.4f}) at {left},{top} to {right},{bottom}"
 
 
 def step_as_object(step: Step) -> dict[str, Any]:

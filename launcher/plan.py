@@ -23,12 +23,12 @@ _HOSTS_SHOWN = 4  # unless the job has several
 
 @dataclass(frozen=True)
 class ChannelContent:
-    """A channel's source, and how many files and bytes it has."""
+    """A channel's source, and how many files and bytes it has; None of one that is in S3."""
 
     source: str
     distribution: str
-    files: int
-    bytes: int
+    files: int | None
+    bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -82,26 +82,28 @@ class Plan:
     speeds: list[Speed]
 
 
-def plan(job: TrainingJob) -> Plan:
+def plan(job: TrainingJob, on_aws: bool = False) -> Plan:
     """Looks at a job: its script, its data and, for an entry point of ours, its net.
+
+    Args:
+        job: it.
+        on_aws: whether its data may be in S3; then nothing is known of them, nor of the net.
 
     Raises:
         UserError: what the job itself would fail of before its first step, as far as that can be told.
         JobFailed: the net could not be looked at, in time or at all.
     """
     runs_as = "a program" if source.kind(job.script) == source.OWN_MAIN else "train() and save() of the older kind"
-    files = {name: channels.files(name, channel.source) for name, channel in job.channels.items()}
-    contents = {
-        name: ChannelContent(
-            str(channel.source),
-            channel.distribution,
-            len(files[name]),
-            sum(os.path.getsize(path) for path in files[name].values()),
-        )
-        for name, channel in job.channels.items()
-    }
+    files, contents = {}, {}
+    for name, channel in job.channels.items():
+        if on_aws and isinstance(channel.source, str):
+            contents[name] = ChannelContent(channel.source, channel.distribution, None, None)
+            continue
+        files[name] = channels.files(name, channel.path)
+        size = sum(os.path.getsize(path) for path in files[name].values())
+        contents[name] = ChannelContent(str(channel.source), channel.distribution, len(files[name]), size)
     built_in = library.built_in()
-    if job.script not in (built_in.get(name) for name in _DESCRIBED):
+    if job.script not in (built_in.get(name) for name in _DESCRIBED) or len(files) < len(contents):
         return Plan(job, runs_as, contents, None, [])
     net = _net(job, files)
     return Plan(job, runs_as, contents, net, _speeds(net, job.hosts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from launcher import log, metrics
@@ -13,10 +13,19 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-def watch(run: Run, is_over: Callable[[], bool], console: Console) -> None:
-    """Shows what a run's hosts print until `is_over()`; the bar is gone when it returns."""
+def watch(
+    run: Run, is_over: Callable[[], bool], console: Console, readers: Mapping[str, log.LogReader] | None = None
+) -> None:
+    """Shows what a run's hosts print until `is_over()`; the bar is gone when it returns.
+
+    Args:
+        run: whose logs are shown.
+        is_over: as `log.follow` asks it.
+        console: where.
+        readers: of the hosts' logs, where they are not read from the beginning.
+    """
     hosts = run.hosts
-    lines = log.follow({host: run.log(host) for host in hosts}, is_over)
+    lines = log.follow(readers or {host: run.log(host) for host in hosts}, is_over)
     if console.is_terminal:
         _watch_live(lines, hosts, console)
     else:
@@ -57,7 +66,7 @@ class _View:
             self._plan = found
             self._progress.update(self._task, description="epoch 1", total=found.epochs * found.batches)
         elif isinstance(found, metrics.Progress):
-            state = f"accuracy {found.accuracy:.4f}  {found.samples_per_second:,.0f} samples/s"
+            state = f"{found.measure} {found.value:.4f}  {found.samples_per_second:,.0f} samples/s"
             self._move(found.epoch, found.batch, state)
         elif isinstance(found, metrics.Metric):
             self._measure(found)
@@ -81,8 +90,13 @@ class _View:
             f"{title} {self._epoch[name]:.4f}"
             for title, name in (
                 ("accuracy", "train:accuracy"),
+                ("rmse", "train:rmse"),
                 ("loss", "train:loss"),
                 ("validation", "validation:accuracy"),
+                ("validation", "validation:rmse"),
+                ("ndcg", "validation:ndcg"),
+                ("recall", "validation:recall"),
+                ("validation map", "validation:map"),
             )
             if name in self._epoch
         ]

@@ -10,6 +10,7 @@ NAME/
   output.tar.gz   what the script left in its output directory, if anything
   hosts/HOST/     what the host saw as /opt/ml
   cloud.json      where it is, if it runs on SageMaker (`launcher.cloud.record`)
+  request.json    what the SageMaker SDK asked for, if it did (`launcher.sdk_session.training`)
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,9 @@ class Status:
         hosts: of each host what is known: `samples` in its shard, `digest` of its parameters, `seconds` of its script.
         failed_host: the one whose script failed first, or "".
         restarts: of each time that the job was started again, why and from where.
+        phases: of a job on SageMaker what it has done so far, in order: each a `name` (Starting, Downloading, Training,
+            Uploading, ...), SageMaker's `message`, and `since`, in seconds since the epoch.
+        billable: seconds of each host that AWS charges for; None while that is not known.
     """
 
     state: str
@@ -62,6 +67,8 @@ class Status:
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     failed_host: str = ""
     restarts: Sequence[str] = field(default_factory=list)
+    phases: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    billable: float | None = None
 
     @property
     def is_over(self) -> bool:
@@ -93,12 +100,38 @@ class Run:
         Raises:
             JobFailed: the folder cannot be written.
         """
+        return cls._create(lambda runs: _new_folder(runs, job.name), lambda _: job)
+
+    @classmethod
+    def create_named(cls, name: str, make_job: Callable[[Path], TrainingJob]) -> Run:
+        """A new run folder of that very name.
+
+        Args:
+            name: a job's, as SageMaker takes it; one without a time counts as begun when its folder was made.
+            make_job: gives the job that is run; it may put what the job needs into the folder, whose path it gets.
+
+        Raises:
+            UserError: there is such a run already, or what `make_job` raises.
+            JobFailed: the folder cannot be written.
+        """
+
+        def new_folder(runs: Path) -> Path:
+            try:
+                (runs / name).mkdir()
+            except FileExistsError:
+                raise UserError(f"there is a run {name} already: give another name, or `glaunch rm {name}`") from None
+            return runs / name
+
+        return cls._create(new_folder, make_job)
+
+    @classmethod
+    def _create(cls, new_folder: Callable[[Path], Path], make_job: Callable[[Path], TrainingJob]) -> Run:
         runs = home.runs_directory()
         try:
             runs.mkdir(parents=True, exist_ok=True)
-            run = cls(_new_folder(runs, job.name))
+            run = cls(new_folder(runs))
             try:
-                run._fill(job)
+                run._fill(make_job(run.folder))
             except BaseException:
                 shutil.rmtree(run.folder)
                 raise
@@ -130,7 +163,14 @@ class Run:
     def all(cls) -> list[Run]:
         """Every run on this machine, the latest first."""
         runs = [cls(path.parent) for path in home.runs_directory().glob("*/status.json")]
-        return sorted(runs, key=lambda run: run.name[-_TIME_LENGTH:], reverse=True)
+        return sorted(runs, key=lambda run: run._begun, reverse=True)
+
+    @property
+    def _begun(self) -> str:
+        """The time in its name; that of its folder's first file where the name has none."""
+        if _TIME.search(self.name):
+            return self.name[-_TIME_LENGTH:]
+        return _time_text((self.folder / "job.yaml").stat().st_mtime)
 
     @property
     def status(self) -> Status:
@@ -224,13 +264,18 @@ def host_names(count: int) -> list[str]:
 
 _TIME_FORMAT = "%Y-%m-%d-%H-%M-%S"
 _TIME_LENGTH = len("2026-01-31-23-59-59-999")
+_TIME = re.compile(r"\d{4}(-\d\d){5}-\d{3}$")
+
+
+def name_now(base: str) -> str:
+    """The name of a run that is made now of a job with that name."""
+    base = base[: 63 - _TIME_LENGTH - 1].rstrip("-")  # SageMaker's limit for a job's name
+    return f"{base}-{_time_text(time.time())}"
 
 
 def _new_folder(runs: Path, base: str) -> Path:
-    base = base[: 63 - _TIME_LENGTH - 1].rstrip("-")  # SageMaker's limit for a job's name
     while True:
-        now = time.time()
-        folder = runs / f"{base}-{time.strftime(_TIME_FORMAT, time.gmtime(now))}-{int(now % 1 * 1000):03d}"
+        folder = runs / name_now(base)
         try:
             folder.mkdir()
         except OSError as error:
@@ -239,3 +284,7 @@ def _new_folder(runs: Path, base: str) -> Path:
             time.sleep(0.001)
         else:
             return folder
+
+
+def _time_text(when: float) -> str:
+    return f"{time.strftime(_TIME_FORMAT, time.gmtime(when))}-{int(when % 1 * 1000):03d}"

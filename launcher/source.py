@@ -7,13 +7,12 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from launcher import home, library
+from launcher import ignore, library
 from launcher.errors import UserError
 from launcher.job import TrainingJob
 
 OWN_MAIN, OLDER = "own main", "older"
 _WRAPPER = "glaunch_main.py"
-_LITTER = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".ipynb_checkpoints", ".venv", ".DS_Store")
 
 
 def kind(script: Path) -> str:
@@ -44,9 +43,10 @@ def stage(job: TrainingJob, directory: Path) -> str:
     """Copies the job's code into an empty or missing directory; returns the program to run there.
 
     `gluon_job` travels with a script that uses it. A script of the older kind gets the small main that it lacks.
+    What the source directory's `.glaunchignore` names stays (`launcher.ignore`).
 
     Raises:
-        UserError: as `kind`, or the source directory holds what cannot be copied.
+        UserError: as `kind`, or the source directory holds what cannot be copied, or its ignore file is wrong.
         OSError: the disk is full.
     """
     script_kind = kind(job.script)
@@ -55,6 +55,8 @@ def stage(job: TrainingJob, directory: Path) -> str:
         shutil.copy(job.script, directory)
     else:
         _copy(job.source_dir, directory)
+        if not (directory / job.program).exists():
+            raise UserError(f"{job.source_dir / ignore.FILE} leaves out the script {job.program} itself")
     program = job.program
     if script_kind == OLDER:
         program = _WRAPPER
@@ -65,16 +67,17 @@ def stage(job: TrainingJob, directory: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    runs = home.runs_directory().resolve()  # a copy inside its own source would never end
-
-    def left_out(directory: str, names: list[str]) -> set[str]:
-        return _LITTER(directory, names) | {name for name in names if Path(directory, name) == runs}
-
+    path = source
     try:
-        shutil.copytree(source, target, ignore=left_out, ignore_dangling_symlinks=True, dirs_exist_ok=True)
-    except shutil.Error as error:
-        path, _, reason = error.args[0][0]
-        raise UserError(f"cannot copy {path}: {reason}") from None
+        target.mkdir(parents=True, exist_ok=True)
+        for name in ignore.travelling(source):
+            path = source / name
+            if path.is_dir():
+                (target / name).mkdir(exist_ok=True)
+            else:
+                shutil.copy2(path, target / name)
+    except OSError as error:
+        raise UserError(f"cannot copy {path}: {error.strerror or error}") from None
 
 
 def _uses_gluon_job(directory: Path) -> bool:

@@ -6,16 +6,16 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from launcher import data, diagnose, doctor
+from launcher import data, diagnose, doctor, metrics
 from launcher.errors import UserError
-from launcher.run import COMPLETED, FAILED, IN_PROGRESS, STOPPED, STOPPING, Run
+from launcher.run import COMPLETED, FAILED, IN_PROGRESS, STOPPED, STOPPING, Run, Status
 
 _COLOURS = {COMPLETED: "green", FAILED: "red", STOPPED: "yellow", STOPPING: "yellow", IN_PROGRESS: "cyan"}
 
@@ -47,34 +47,67 @@ def run_as_object(run: Run) -> dict[str, Any]:
             for host in run.hosts
         },
         "job": run.job_content,
+        "where": _where_as_object(run),
+        "phases": list(status.phases),
+        "billable": status.billable,
         "folder": str(run.folder),
         "model": str(run.model) if run.model.exists() else None,
         "output": str(run.output) if run.output.exists() else None,
     }
 
 
+class Row(NamedTuple):
+    """A line of a table of runs: where it is, and its status or why that cannot be read."""
+
+    name: str
+    status: Status | UserError
+    where: str
+
+
+def _where_as_object(run: Run) -> dict[str, Any]:
+    from launcher.cloud import record
+
+    if not run.is_remote:
+        return {"on": "local"}
+    sent = record.read(run)
+    return {"on": "aws", "region": sent.region, "profile": sent.profile, "instance_type": sent.instance_type}
+
+
 def print_runs(runs: list[Run], console: Console) -> None:
     """A line a run."""
+    print_rows(
+        [Row(run.name, _status_or_error(run), "SageMaker" if run.is_remote else "here") for run in runs], console
+    )
+
+
+def print_rows(rows: list[Row], console: Console) -> None:
+    """A line a row, in their order."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "state", "started", "took", "validation"):
+    for title in ("run", "state", "started", "took", "validation", "where"):
         table.add_column(
             title, no_wrap=title != "state", justify="right" if title in ("took", "validation") else "left"
         )
-    for run in runs:
-        try:
-            status = run.status
-        except UserError as error:
-            table.add_row(run.name, Text(str(error), style="red"), "", "", "")
+    for name, status, where in rows:
+        if isinstance(status, UserError):
+            table.add_row(name, Text(str(status), style="red"), "", "", "", where)
             continue
-        accuracy = status.metrics.get("validation:accuracy")
+        headline = metrics.headline(status.metrics)
         table.add_row(
-            run.name,
+            name,
             _state(status.state),
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)),
             duration(status.seconds),
-            "" if accuracy is None else f"{accuracy:.4f}",
+            "" if headline is None else f"{headline[0]} {headline[1]:.4f}".removeprefix("accuracy "),
+            where,
         )
     console.print(table)
+
+
+def _status_or_error(run: Run) -> Status | UserError:
+    try:
+        return run.status
+    except UserError as error:
+        return error
 
 
 def print_run(run: Run, console: Console) -> None:
@@ -89,8 +122,10 @@ def print_run(run: Run, console: Console) -> None:
 
     add("run", run.name)
     grid.add_row("state", Text.assemble((status.state, _COLOURS[status.state]), f"  {status.reason}".rstrip()))
+    if run.is_remote:
+        add("where", _where(run))
     add("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.created)))
-    add("took", duration(status.seconds))
+    add("took", duration(status.seconds) + (f", {status.billable:,.0f} s billable" if status.billable else ""))
     for restart in status.restarts:
         add("restarted", restart)
     add("script", job["entry_point"])
@@ -108,11 +143,24 @@ def print_run(run: Run, console: Console) -> None:
     console.print(grid, highlight=False)
 
 
+def _where(run: Run) -> str:
+    """`SageMaker, eu-west-1, 2 x ml.c5.xlarge  Downloading: Downloading input data`."""
+    from launcher.cloud import record
+
+    sent, status = record.read(run), run.status
+    where = f"SageMaker, {sent.region}, {len(run.hosts)} x {sent.instance_type}"
+    if status.is_over or not status.phases:
+        return where
+    phase = status.phases[-1]
+    return f"{where}  {phase['name']}: {phase['message']}"
+
+
 def _host(run: Run, host: str) -> str:
     """`done in 4.2 s, 2,000 samples, digest 488d48bff488493e`."""
     status = run.status
     exit_status, told = status.exit_statuses.get(host), status.hosts.get(host, {})
-    state = "running" if not status.is_over else "not started"
+    # Of the hosts on SageMaker only the one is known that failed.
+    state = "running" if not status.is_over else "ended" if run.is_remote else "not started"
     if exit_status is not None:
         state = diagnose.ending(exit_status) if exit_status else "done"
     took = f" in {duration(told['seconds'])}" if exit_status == 0 and "seconds" in told else ""

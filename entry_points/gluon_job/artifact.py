@@ -18,26 +18,34 @@ SYMBOL, PARAMETERS = "model-symbol.json", "model-0000.params"
 SHAPES = "model-shapes.json"
 
 
-def save(net: Any, model_dir: str, input_shape: Sequence[int], labels: Sequence[str], scale: float = SCALE) -> None:
-    """Writes the four files of a classifier.
+def save(
+    net: Any,
+    model_dir: str,
+    input_shape: Sequence[int],
+    labels: Sequence[str],
+    scale: float = SCALE,
+    output: str = "logits",
+) -> None:
+    """Writes the four files of a classifier, or of another net of one input and one output.
 
     Args:
-        net: a trained HybridBlock; float32 (N, *input_shape) in, logits (N, classes) out.
+        net: a trained HybridBlock; float32 (N, *input_shape) in, the output, such as logits (N, classes), out.
         model_dir: an existing directory.
         input_shape: the shape of one sample, without the batch.
         labels: the name of each class.
         scale: what raw samples (0-255) are multiplied by before they enter the net.
+        output: what the net gives.
     """
     net.hybridize()
     net(mx.nd.zeros((1, *input_shape), ctx=next(iter(net.collect_params().values())).list_ctx()[0]))
     net.export(os.path.join(model_dir, "model"))
-    _write_json(model_dir, SHAPES, [{"name": "data", "shape": [1, *input_shape]}])
-    _write_json(
+    write_json(model_dir, SHAPES, [{"name": "data", "shape": [1, *input_shape]}])
+    write_json(
         model_dir,
         METADATA,
         {
             "input": {"shape": list(input_shape), "dtype": "float32", "scale": scale},
-            "output": "logits",
+            "output": output,
             "labels": list(labels),
         },
     )
@@ -55,7 +63,7 @@ def save_any(net: Any, model_dir: str) -> None:
     if isinstance(net, mx.mod.Module):
         net.symbol.save(os.path.join(model_dir, SYMBOL))
         net.save_params(os.path.join(model_dir, PARAMETERS))
-        _write_json(model_dir, SHAPES, [{"name": item.name, "shape": list(item.shape)} for item in net.data_shapes])
+        write_json(model_dir, SHAPES, [{"name": item.name, "shape": list(item.shape)} for item in net.data_shapes])
         return
     try:
         net.export(os.path.join(model_dir, "model"))
@@ -68,7 +76,7 @@ def save_any(net: Any, model_dir: str) -> None:
 
 def load_net(model_dir: str, input_name: str = "data") -> Any:
     """The net, a hybridized SymbolBlock of one input; InputError names a missing file."""
-    symbol, parameters = _existing(model_dir, SYMBOL), _existing(model_dir, PARAMETERS)
+    symbol, parameters = existing(model_dir, SYMBOL), existing(model_dir, PARAMETERS)
     # As SymbolBlock.imports, which does not know the input's type and warns of it.
     net = mx.gluon.SymbolBlock(mx.sym.load(symbol), mx.sym.var(input_name, dtype="float32"))
     net.collect_params().load(parameters, ctx=mx.cpu())
@@ -78,34 +86,40 @@ def load_net(model_dir: str, input_name: str = "data") -> Any:
 
 def load_symbol(model_dir: str) -> Tuple[Any, Dict[str, Any], Dict[str, Any]]:
     """The net as a Symbol, its parameters and its running statistics by name; InputError names a missing file."""
-    symbol, stored = mx.sym.load(_existing(model_dir, SYMBOL)), mx.nd.load(_existing(model_dir, PARAMETERS))
+    symbol, stored = mx.sym.load(existing(model_dir, SYMBOL)), mx.nd.load(existing(model_dir, PARAMETERS))
     parameters = {name[len("arg:") :]: value for name, value in stored.items() if name.startswith("arg:")}
     return symbol, parameters, {name[len("aux:") :]: stored[name] for name in stored if name.startswith("aux:")}
 
 
 def metadata(model_dir: str) -> Dict[str, Any]:
     """What `save` wrote of a classifier's input and answer; InputError when it is missing."""
-    with open(_existing(model_dir, METADATA), encoding="utf-8") as file:
-        return json.load(file)
+    return read_json(model_dir, METADATA)
 
 
 def input_signature(model_dir: str) -> Tuple[str, Tuple[int, ...]]:
     """The name of the only input and its shape without the batch; InputError: it is missing, or not the only one."""
-    with open(_existing(model_dir, SHAPES), encoding="utf-8") as file:
-        inputs = json.load(file)
+    inputs = read_json(model_dir, SHAPES)
     if len(inputs) != 1:
         raise InputError(f"the model has {len(inputs)} inputs: only models of one are known here")
     return inputs[0]["name"], tuple(inputs[0]["shape"][1:])
 
 
-def _existing(model_dir: str, name: str) -> str:
+def existing(model_dir: str, name: str) -> str:
+    """The path of a file of an artifact; InputError when it is missing."""
     path = os.path.join(model_dir, name)
     if not os.path.exists(path):
         raise InputError(f"{model_dir} has no {name}: it is not a model that this script saved")
     return path
 
 
-def _write_json(model_dir: str, name: str, content: Any) -> None:
+def read_json(model_dir: str, name: str) -> Any:
+    """The content of a JSON file of an artifact; InputError when it is missing."""
+    with open(existing(model_dir, name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def write_json(model_dir: str, name: str, content: Any) -> None:
+    """Writes a JSON file of an artifact."""
     with open(os.path.join(model_dir, name), "w", encoding="utf-8") as file:
         json.dump(content, file, indent=1)
         file.write("\n")

@@ -81,6 +81,17 @@ class Cluster:
         values[self.index] = value
         return [int(found) for found in self.sum(name, values)]
 
+    def gather(self, name: str, content: bytes) -> List[bytes]:
+        """What each host gives under this name, once, in the order of the hosts."""
+        sizes = self.agree(f"{name} size", len(content))
+        ends = np.cumsum([0, *sizes])
+        whole = np.zeros(max(1, ends[-1]), np.float32)  # the parameter server's arrays are of floats
+        whole[ends[self.index] : ends[self.index + 1]] = np.frombuffer(content, np.uint8)
+        array = mx.nd.array(whole)
+        self.sum_in_place(name, array)
+        found = array.asnumpy().astype(np.uint8)
+        return [found[begin:end].tobytes() for begin, end in zip(ends[:-1], ends[1:])]
+
     def copy_from_first(self, name: str, array: Any) -> None:
         """Makes an NDArray that of the first host."""
         if not self.is_first:

@@ -8,7 +8,7 @@ import gzip
 import math
 import os
 import zlib
-from typing import List, Mapping, NamedTuple, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -37,6 +37,16 @@ def channel(channel_input_dirs: Mapping[str, str], name: str) -> str:
     return channel_input_dirs[name]
 
 
+def check_channels(channel_input_dirs: Mapping[str, str], known: Sequence[str]) -> None:
+    """InputError for a channel that the script does not read: one that was misspelt would go unread."""
+    for name in channel_input_dirs:
+        if name not in known:
+            raise InputError(
+                f"this script does not read a channel {name!r}{did_you_mean(name, known)}; "
+                f"it reads {' and '.join(map(repr, known))}"
+            )
+
+
 def load_images(channel_input_dirs: Mapping[str, str]) -> Tuple[Images, Optional[Images]]:
     """The training images and, where there are any, the validation images.
 
@@ -49,12 +59,7 @@ def load_images(channel_input_dirs: Mapping[str, str]) -> Tuple[Images, Optional
             (one that was misspelt would go unread).
     """
     directory = channel(channel_input_dirs, "training")
-    for name in channel_input_dirs:
-        if name not in _CHANNELS:
-            raise InputError(
-                f"this script does not read a channel {name!r}{did_you_mean(name, _CHANNELS)}; "
-                f"it reads {' and '.join(map(repr, _CHANNELS))}"
-            )
+    check_channels(channel_input_dirs, _CHANNELS)
     training = _read_pair(directory, "train")
     if training is None:
         raise InputError(

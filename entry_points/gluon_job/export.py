@@ -72,8 +72,8 @@ def export(model_dir: str, target: str, samples: Optional[np.ndarray] = None) ->
     Args:
         model_dir: with model-symbol.json, model-0000.params and model-shapes.json.
         target: the file.
-        samples: raw values uint8 (N, *shape) to compare with, scaled as the model's metadata says; else random numbers
-            from 0 to 1 are taken.
+        samples: raw values (N, *shape) to compare with, scaled as the model's metadata says; else random numbers from 0
+            to 1, or to what the metadata say, are taken.
 
     Raises:
         InputError: a file or the package onnx is missing, a layer has no converter, or the answers differ.
@@ -140,9 +140,16 @@ def _opset(version: int) -> Iterator[None]:
 def _rows(model_dir: str, samples: Optional[np.ndarray], shape: Any) -> np.ndarray:
     """What the net is compared on: float32 (N, *shape)."""
     if samples is None:
-        return np.random.RandomState(0).rand(COMPARED, *shape).astype(np.float32)
+        return np.random.RandomState(0).rand(COMPARED, *shape).astype(np.float32) * _end(model_dir)
     scale = artifact.metadata(model_dir)["input"]["scale"]
     return samples[:COMPARED].reshape((-1, *shape)).astype(np.float32) * np.float32(scale)
+
+
+def _end(model_dir: str) -> np.ndarray:
+    """What the values of a sample are less than: 1, unless the model's metadata say more."""
+    path = os.path.join(model_dir, inference.METADATA)
+    known = artifact.metadata(model_dir)["input"] if os.path.exists(path) else {}
+    return np.array(known.get("end", 1), np.float32)
 
 
 def _compare(model_dir: str, path: str, name: str, rows: np.ndarray, real: bool) -> Parity:

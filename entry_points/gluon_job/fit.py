@@ -21,7 +21,7 @@ from gluon_job.progress import Epoch, Progress
 from gluon_job.recovery import Recovery
 from gluon_job.replicas import Replicas
 from gluon_job.schedule import learning_rate
-from gluon_job.step import Graphs
+from gluon_job.task import Task
 
 HYPERPARAMETERS: Dict[str, Hyperparameter] = {
     "optimizer": Hyperparameter("sgd", "how the weights move", kind=str, choices=["sgd", "adam", "rmsprop"]),
@@ -54,6 +54,7 @@ def fit(
     cluster: Optional[Cluster] = None,
     sharded: bool = False,
     checkpoints: Optional[Checkpoints] = None,
+    task: Optional[Task] = None,
 ) -> List[Epoch]:
     """Trains a network in place and prints its progress.
 
@@ -71,6 +72,7 @@ def fit(
         sharded: whether this host has its own training samples, instead of all of them. Validation data are the same
             on every host.
         checkpoints: the training goes on from the last of the first host's, and that host writes new ones.
+        task: what net, training and validation are, where they are not as said above.
 
     Returns:
         The epochs trained here.
@@ -79,23 +81,23 @@ def fit(
         InputError: more samples in a batch than there are, patience without validation data, a loss not finite, a
             checkpoint of another job.
     """
-    values, cluster = dict(hyperparameters), cluster or Cluster()
+    values, cluster, task = dict(hyperparameters), cluster or Cluster(), task or Task()
     if values.get("batch_size_per_host"):
         values["batch_size"] = values["batch_size_per_host"] * cluster.size
     samples = cluster.agree("samples", len(training[0]))
     total = sum(samples) if sharded else samples[0]
     _check(total, validation, values)
     order = Order(samples, cluster.index, sharded, values["batch_size"], values["seed"])
-    _initialize(net, training[0].shape[1:], values["seed"], contexts)
-    recovery = Recovery(checkpoints, cluster, {**_identity(net, values), "samples": total})
+    initialize(net, training[0].shape[1:], values["seed"], contexts)
+    recovery = Recovery(checkpoints, cluster, {**identity(net, values), "samples": total, **task.identity})
     values["threads"] = values["threads"] or recovery.threads
-    replicas = _replicas(net, training, values, contexts, cluster)
+    replicas = _replicas(net, task, training, values, contexts, cluster)
     _print_plan(net, values, order, total, replicas.threads, cluster)
     position, history = recovery.resume(replicas), []
     while not position.is_end(values):
-        progress = _train(replicas, order, position.epoch, values, cluster)
+        progress = _train(replicas, task, order, position.epoch, values, cluster)
         replicas.average_statistics()
-        epoch = progress.finish(replicas.score(*validation) if validation is not None else None)
+        epoch = progress.finish(task.score(replicas, validation) if validation is not None else None)
         if cluster.is_first:
             epoch.report()
         history.append(epoch)
@@ -116,16 +118,21 @@ def _print_plan(net: Any, values: Mapping[str, Any], order: Order, total: int, c
         hosts = f" on each of {cluster.size} hosts" if cluster.size > 1 else ""
         print(
             f"Training on {total} samples: {values['epochs']} epochs of {order.steps} batches, "
-            f"{_size(net)} parameters, {count} thread(s){hosts}.",
+            f"{parameter_count(net)} parameters, {count} thread(s){hosts}.",
             flush=True,
         )
 
 
-def _train(replicas: Replicas, order: Order, number: int, values: Mapping[str, Any], cluster: Cluster) -> Progress:
+def _train(
+    replicas: Replicas, task: Task, order: Order, number: int, values: Mapping[str, Any], cluster: Cluster
+) -> Progress:
     """Trains an epoch."""
     mx.random.seed(order.noise_seed(number))
     batches, totals = order.epoch(number)
-    progress = Progress(number, values, cluster)
+    progress = Progress(number, values, cluster, task.meter())
+    samples = task.samples(number)
+    if samples is not None:
+        replicas.replace(*samples)
     shares = replicas.share(batches)
     begin, uncounted = 0, None
     while begin < len(batches):
@@ -143,12 +150,12 @@ def _train(replicas: Replicas, order: Order, number: int, values: Mapping[str, A
 
 
 def _replicas(
-    net: Any, training: Data, values: Mapping[str, Any], contexts: Sequence[Any], cluster: Cluster
+    net: Any, task: Task, training: Data, values: Mapping[str, Any], contexts: Sequence[Any], cluster: Cluster
 ) -> Replicas:
     # Uploaded after the net's first forward: the other way round OpenMP is left with a thread too many, spinning.
-    images = mx.nd.array(training[0], ctx=contexts[0], dtype=np.uint8)
+    images = mx.nd.array(training[0], ctx=contexts[0], dtype=task.dtype)
 
-    graphs = Graphs(net)
+    graphs = task.graphs(net)
     size = -(-values["batch_size"] // cluster.size)
 
     def on(count: int, hosts: Cluster = cluster) -> Replicas:
@@ -176,7 +183,15 @@ def _replicas(
     return on(threads.choose(seconds, limit))
 
 
-def _initialize(net: Any, shape: Tuple[int, ...], seed: int, contexts: Sequence[Any]) -> None:
+def initialize(net: Any, shape: Tuple[int, ...], seed: int, contexts: Sequence[Any]) -> None:
+    """Gives the parameters without values theirs, from the seed, and all of them a place on each device.
+
+    Args:
+        shape: of a sample.
+
+    Raises:
+        InputError: the net does not take such a sample.
+    """
     mx.random.seed(seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the parameters that have values, and keep them
@@ -197,12 +212,12 @@ def _check(samples: int, validation: Optional[Data], values: Mapping[str, Any]) 
         raise InputError("patience needs validation data, and this job has none")
 
 
-def _identity(net: Any, values: Mapping[str, Any]) -> Dict[str, Any]:
+def identity(net: Any, values: Mapping[str, Any]) -> Dict[str, Any]:
     """What a checkpoint must have been made with, as JSON values."""
     shapes = sorted([p.name, list(p.shape)] for p in net.collect_params().values())
     return {**{name: values[name] for name in ("optimizer", "batch_size", "seed")}, "parameters": shapes}
 
 
-def _size(net: Any) -> int:
+def parameter_count(net: Any) -> int:
     """The number of values that training moves."""
     return sum(p.data().size for p in net.collect_params().values() if p.grad_req != "null")

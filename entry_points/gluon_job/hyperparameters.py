@@ -21,7 +21,7 @@ class Hyperparameter(NamedTuple):
     Attributes:
         default: the value when none is given; its type is the accepted type unless `kind` says otherwise.
         help: one sentence for the table in the documentation.
-        kind: int, float, bool, str or dict; a list of one of these for a list.
+        kind: int, float, bool, str or dict; a tuple of these for either, a list of one of these for a list.
         low, high: the inclusive range of a number, or of each number of a list.
         above: an exclusive lower bound, for values such as a learning rate.
         choices: the accepted values.
@@ -49,14 +49,16 @@ class Hyperparameter(NamedTuple):
             raise InputError(f"hyperparameter {name} is a list{example}, not {value!r}")
         return [self._check_one(f"{name}[{i}]", item, kind[0]) for i, item in enumerate(value)]
 
-    def _check_one(self, name: str, value: Any, kind: type) -> Any:
+    def _check_one(self, name: str, value: Any, kind: Any) -> Any:
         # bool is an int to Python, and True epochs is a mistake; 10.0 epochs is what a tuner sends.
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise InputError(f"hyperparameter {name} is {_TYPE_NAMES[kind]}, not {value!r}")
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(_TYPE_NAMES[one] for one in kinds)
+            raise InputError(f"hyperparameter {name} is {names}, not {value!r}")
         if self.choices is not None and value not in self.choices:
             raise InputError(
                 f"hyperparameter {name} is one of {', '.join(map(str, self.choices))}, not {value!r}"

@@ -32,19 +32,28 @@ def read(data: Any, parameters: Mapping[str, str], shape: Sequence[int]) -> np.n
     """
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise InputError(f"this model's samples have the shape {list(shape)}: it takes no pictures")
-    width, height = _size(data)
+    picture = decode(data, grey=shape[0] == 1).astype(np.float32)
+    if _inverted(parameters.get("invert"), picture):
+        picture = 255 - picture
+    return fit(picture, shape[1], shape[2]).transpose(2, 0, 1)
+
+
+def decode(data: Any, grey: bool = False) -> np.ndarray:
+    """The pixels of a PNG or JPEG file, from 0 to 255: (height, width, 3), or (height, width, 1) for grey.
+
+    Raises:
+        InputError: not a picture, a damaged one, or one of too many pixels.
+    """
+    width, height = size(data)
     if not 0 < width * height <= _MOST_PIXELS or max(width, height) > _LONGEST_SIDE:
         raise InputError(
             f"the picture has {width} x {height} pixels: send at most {_MOST_PIXELS:,}, and {_LONGEST_SIDE:,} a side"
         )
-    picture = _decode(data, grey=shape[0] == 1).astype(np.float32)
-    if _inverted(parameters.get("invert"), picture):
-        picture = 255 - picture
-    return _fit(picture, shape[1], shape[2]).transpose(2, 0, 1)
+    return _decode(data, grey)
 
 
-def _size(data: Any) -> Tuple[int, int]:
-    """Width and height as the header of a PNG or JPEG file gives them: nothing is decoded yet."""
+def size(data: Any) -> Tuple[int, int]:
+    """Width and height as the header of a PNG or JPEG file gives them: nothing is decoded. InputError: neither."""
     try:
         if data[:8] == _PNG_START and data[12:16] == b"IHDR" and len(data) >= _PNG_HEADER:
             return struct.unpack(">II", data[16:24])
@@ -128,18 +137,28 @@ def _border(picture: np.ndarray) -> np.ndarray:
     return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
-def _fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+def fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """(height, width, channels): the picture in its own proportions, in the middle, on the colour of its border."""
     if picture.shape[:2] == (height, width):
         return picture
-    scale = min(height / picture.shape[0], width / picture.shape[1])
-    rows, columns = (max(1, round(size * scale)) for size in picture.shape[:2])
-    small = _shares(picture.shape[0], rows) @ picture.transpose(2, 0, 1) @ _shares(picture.shape[1], columns).T
+    rows, columns, top, left = placement(picture.shape[0], picture.shape[1], height, width)
     fitted = np.empty((height, width, picture.shape[2]), np.float32)
     fitted[:] = np.median(_border(picture), axis=0)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    fitted[top : top + rows, left : left + columns] = small.transpose(1, 2, 0)
+    fitted[top : top + rows, left : left + columns] = resize(picture, rows, columns)
     return fitted
+
+
+def placement(rows: int, columns: int, height: int, width: int) -> Tuple[int, int, int, int]:
+    """What `fit` makes of so many rows and columns: how many it has of them, and the row and column they begin at."""
+    scale = min(height / rows, width / columns)
+    rows, columns = (max(1, round(pixels * scale)) for pixels in (rows, columns))
+    return rows, columns, (height - rows) // 2, (width - columns) // 2
+
+
+def resize(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """(rows, columns, channels), float32: each pixel is the mean of those that it covers."""
+    shares = _shares(picture.shape[0], rows), _shares(picture.shape[1], columns)
+    return (shares[0] @ picture.transpose(2, 0, 1).astype(np.float32) @ shares[1].T).transpose(1, 2, 0)
 
 
 def _shares(pixels: int, cells: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """A saved net that answers small batches with little beside its own arithmetic."""
 
+import math
 from typing import Any, Dict
 
 import numpy as np
@@ -9,6 +10,7 @@ from .compat import mx
 
 # Rows of a call of the net: any number is a few of these, and each takes memory once it has been used.
 _SIZES = (*range(1, 17), 32, 64, 128)
+_VALUES = 2**21  # in the rows of a call, at most: layers of large pictures take a hundred times their memory
 
 
 class Predictor:
@@ -22,16 +24,17 @@ class Predictor:
         """Reads the artifact; InputError names a missing file."""
         self._symbol, self._parameters, self._states = artifact.load_symbol(model_dir)
         self._name, shape = artifact.input_signature(model_dir)
-        self._rows = mx.nd.zeros((_SIZES[-1], *shape))
+        self._sizes = [size for size in _SIZES if size == 1 or size * math.prod(shape) <= _VALUES]
+        self._rows = mx.nd.zeros((self._sizes[-1], *shape))
         # The others use its memory: no two calculate at the same time.
         self._largest = self._bind(self._rows, None)
-        self._bound: Dict[int, Any] = {_SIZES[-1]: (self._rows, self._largest)}
+        self._bound: Dict[int, Any] = {self._sizes[-1]: (self._rows, self._largest)}
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         """What the net answers, float32 (N, ...), to samples of float32 (N, *shape)."""
         parts, start = [], 0
         while start < len(samples):
-            size = max(size for size in _SIZES if size <= len(samples) - start)
+            size = max(size for size in self._sizes if size <= len(samples) - start)
             parts.append(self._call(samples[start : start + size]))
             start += size
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -24,23 +24,63 @@ class Epoch(NamedTuple):
     validation_accuracy: Optional[float]
     samples_per_second: float
 
+    @property
+    def score(self) -> Optional[float]:
+        """The higher, the better; None without validation data."""
+        return self.validation_accuracy
+
     def report(self) -> None:
         """Prints the lines of a finished epoch."""
-        print(f"[Epoch {self.epoch}] Training: accuracy={self.accuracy:.6f}")
-        print(f"[Epoch {self.epoch}] Training: loss={self.loss:.6f}")
-        if self.validation_accuracy is not None:
-            print(f"[Epoch {self.epoch}] Validation: accuracy={self.validation_accuracy:.6f}")
-        print(f"[Epoch {self.epoch}] Speed: {self.samples_per_second:.1f} samples/s", flush=True)
+        validation = {} if self.validation_accuracy is None else {"accuracy": self.validation_accuracy}
+        report(self.epoch, {"accuracy": self.accuracy, "loss": self.loss}, validation, self.samples_per_second)
+
+
+def report(epoch: int, training: Mapping[str, float], validation: Mapping[str, float], speed: float) -> None:
+    """Prints the lines of a finished epoch: its metrics by name, its speed in samples a second."""
+    for kind, found in (("Training", training), ("Validation", validation)):
+        for name, value in found.items():
+            print(f"[Epoch {epoch}] {kind}: {name}={value:.6f}")
+    print(f"[Epoch {epoch}] Speed: {speed:.1f} samples/s", flush=True)
+
+
+class Accuracy:
+    """Counts what a classifier gets right in an epoch.
+
+    Attributes:
+        samples: counted so far.
+        loss: the sum of their cross-entropy.
+    """
+
+    def __init__(self) -> None:
+        self.samples = self._correct = 0
+        self.loss = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """Waits for a group of batches and counts it."""
+        for probabilities, labels in outcome:
+            found, used = probabilities.asnumpy(), labels >= 0
+            picked = found[np.arange(len(labels)), labels][used]
+            self.samples += len(picked)
+            self._correct += int((found.argmax(axis=1) == labels).sum())
+            self.loss -= float(np.log(np.maximum(picked, _SMALLEST, dtype=np.float64)).sum())
+
+    def text(self) -> str:
+        """For a line of progress."""
+        return f"accuracy={self._correct / self.samples:.6f}"
+
+    def epoch(self, number: int, cluster: Cluster, validation: Optional[float], seconds: float) -> Epoch:
+        """What the epoch came to on all hosts together, with the validation's accuracy."""
+        samples, correct, loss = cluster.sum("epoch", [self.samples, self._correct, self.loss])
+        return Epoch(number, correct / samples, loss / samples, validation, samples / seconds)
 
 
 class Progress:
     """Counts the samples of an epoch, group of batches by group; the first host prints a line now and then."""
 
-    def __init__(self, epoch: int, values: Mapping[str, Any], cluster: Cluster):
-        self._epoch, self._values, self._cluster = epoch, values, cluster
+    def __init__(self, epoch: int, values: Mapping[str, Any], cluster: Cluster, meter: Any):
+        self._epoch, self._values, self._cluster, self._meter = epoch, values, cluster, meter
         self._started = self._counted = self._printed = time.perf_counter()
-        self._batches = self._samples = self._correct = 0
-        self._loss = 0.0
+        self._batches = 0
         self._group = 1
 
     def group_end(self, begin: int, batches: int) -> int:
@@ -57,13 +97,8 @@ class Progress:
         Raises:
             InputError: the loss is not finite.
         """
-        for probabilities, labels in outcome:
-            found, used = probabilities.asnumpy(), labels >= 0
-            picked = found[np.arange(len(labels)), labels][used]
-            self._samples += len(picked)
-            self._correct += int((found.argmax(axis=1) == labels).sum())
-            self._loss -= float(np.log(np.maximum(picked, _SMALLEST, dtype=np.float64)).sum())
-        if not np.isfinite(self._loss):
+        self._meter.add(outcome)
+        if not np.isfinite(self._meter.loss):
             raise InputError(
                 f"the loss is not finite after epoch {self._epoch}, batch {end}, with learning_rate "
                 f"{self._values['learning_rate']:g}: try a smaller learning_rate"
@@ -74,11 +109,9 @@ class Progress:
         self._print_line(end, now)
         self._counted, self._batches = now, end
 
-    def finish(self, validation_accuracy: Optional[float]) -> Epoch:
+    def finish(self, validation: Any) -> Any:
         """What the epoch came to on all hosts together; its speed is that up to the last group counted."""
-        samples, correct, loss = self._cluster.sum("epoch", [self._samples, self._correct, self._loss])
-        seconds = self._counted - self._started
-        return Epoch(self._epoch, correct / samples, loss / samples, validation_accuracy, samples / seconds)
+        return self._meter.epoch(self._epoch, self._cluster, validation, self._counted - self._started)
 
     def _print_line(self, end: int, now: float) -> None:
         interval = self._values["log_interval"]
@@ -87,7 +120,7 @@ class Progress:
         if end // interval > self._batches // interval or now - self._printed > _SECONDS_BETWEEN_LINES:
             self._printed = now
             print(
-                f"[Epoch {self._epoch} Batch {end}] Training: accuracy={self._correct / self._samples:.6f}, "
-                f"{self._samples / (now - self._started):.1f} samples/s",
+                f"[Epoch {self._epoch} Batch {end}] Training: {self._meter.text()}, "
+                f"{self._meter.samples / (now - self._started):.1f} samples/s",
                 flush=True,
             )

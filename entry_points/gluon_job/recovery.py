@@ -1,5 +1,6 @@
 """Where a training is, and how it goes on from there when its job is started again."""
 
+import math
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 import numpy as np
@@ -7,24 +8,24 @@ import numpy as np
 from gluon_job.checkpoint import Checkpoints
 from gluon_job.cluster import Cluster
 from gluon_job.errors import InputError
+from gluon_job.parallel import SharedWeights
 from gluon_job.progress import Epoch
-from gluon_job.replicas import Replicas
 
 _NOW, _BEST = "now/", "best/"
 
 
 class Position(NamedTuple):
-    """The next epoch, from 0, and the best one so far with its validation accuracy; -1 where there is none."""
+    """The next epoch, from 0, and the best one so far with its score; -1 and minus infinity where there is none."""
 
     epoch: int = 0
     best_epoch: int = -1
-    best_accuracy: float = -1.0
+    best_score: float = -math.inf
 
     def after(self, epoch: Epoch, patience: int) -> "Position":
         """Without patience the last epoch is the best."""
-        accuracy = -1.0 if epoch.validation_accuracy is None else epoch.validation_accuracy
-        if not patience or accuracy > self.best_accuracy:
-            return Position(self.epoch + 1, self.epoch, accuracy)
+        score = -math.inf if epoch.score is None else epoch.score
+        if not patience or score > self.best_score:
+            return Position(self.epoch + 1, self.epoch, score)
         return self._replace(epoch=self.epoch + 1)
 
     @property
@@ -60,7 +61,7 @@ class Recovery:
         if self._about:
             _check(self._about["job"], self._job)
 
-    def resume(self, replicas: Replicas) -> Position:
+    def resume(self, replicas: SharedWeights) -> Position:
         """Gives all hosts the state of the last checkpoint, and the net its best weights; where that was."""
         mine = [*self._about["position"], self._about["steps"], 1] if self._about else [0] * 5
         *position, steps, found = self._cluster.sum("position", mine if self._cluster.is_first else [0] * 5)
@@ -79,7 +80,7 @@ class Recovery:
         self._arrays = {}
         return at
 
-    def note(self, position: Position, replicas: Replicas, patience: int) -> None:
+    def note(self, position: Position, replicas: SharedWeights, patience: int) -> None:
         """Called after each epoch: writes a checkpoint when one is due."""
         if self._checkpoints is None or not self._checkpoints.are_written:
             return

@@ -1,17 +1,15 @@
-"""A net on the devices, of this host and the others, that share every batch."""
+"""Images in the memory of the devices of this host, and the training steps that take batches of them."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from gluon_job import threads, watchdog
+from gluon_job import watchdog
 from gluon_job.cluster import Cluster
 from gluon_job.compat import mx
-from gluon_job.optimizer import Optimizer
+from gluon_job.parallel import SharedWeights
 from gluon_job.step import Graphs, Prediction, TrainingStep
-from gluon_job.weights import Weights
 
-_IGNORED = -1  # the label of a sample that fills an empty share
 _SCORED = 500  # images scored at a time
 
 Outcome = List[Tuple[Any, np.ndarray]]  # of each device: probabilities (N, classes) on it, labels (N,)
@@ -32,10 +30,8 @@ class Share(NamedTuple):
     begins: List[int]
 
 
-class Replicas:
-    """The same weights on every device, at all times: each computes its share of a batch, and the gradients are summed.
-
-    Nothing here waits for a device except `score`.
+class Replicas(SharedWeights):
+    """The devices train on images that they hold. Nothing here waits for a device except `score`.
 
     Args:
         net: an initialized HybridBlock; it is read here and written by `store` alone.
@@ -57,34 +53,19 @@ class Replicas:
         contexts: Sequence[Any],
         cluster: Cluster,
     ):
-        self._images, self._labels, self._contexts, self._cluster = images, labels, list(contexts), cluster
-        self._weights = [Weights(net, ctx) for ctx in self._contexts]
+        super().__init__(net, values, contexts, cluster)
+        self._images, self._labels, self._ignored = images, labels, graphs.ignored
         self._steps = [TrainingStep(graphs.training, weights.arrays) for weights in self._weights]
         self._prediction = Prediction(graphs.prediction)
-        self.optimizers = [Optimizer(weights, values) for weights in self._weights]
-        first, *others = [weights.values for weights in self._weights]
-        cluster.copy_from_first("weights", first)
-        for other in others:
-            first.copyto(other)
-        self._kvstore = None
-        if len(self._contexts) > 1:
-            self._kvstore = mx.kv.create("device")
-            self._kvstore.init(0, self._weights[0].gradients)
 
-    @property
-    def threads(self) -> int:
-        """Of all contexts together."""
-        return len(self._contexts) * threads.openmp()
+    def replace(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Goes on with other samples, as many as before."""
+        self._images[:] = images
+        self._labels = labels
 
-    @property
-    def contexts(self) -> int:
-        """How many devices of this host share a batch."""
-        return len(self._contexts)
-
-    @property
-    def steps(self) -> int:
-        """Of each optimizer so far."""
-        return self.optimizers[0].steps
+    def arrays(self) -> Dict[str, Any]:
+        """Every parameter by name, on the first device: a copy, safe for inference."""
+        return self._weights[0].copies()
 
     def share(self, batches: Sequence[np.ndarray]) -> List[Share]:
         """What each device computes of batches: the indices of their samples."""
@@ -93,7 +74,7 @@ class Replicas:
         for k, ctx in enumerate(self._contexts):
             parts = [np.array_split(batch, len(self._contexts))[k] for batch in batches]
             indices = np.concatenate([part if len(part) else [0] for part in parts])
-            labels = np.concatenate([self._labels[part] if len(part) else [_IGNORED] for part in parts])
+            labels = np.concatenate([self._labels[part] if len(part) else [self._ignored] for part in parts])
             shares.append(
                 Share(
                     mx.nd.array(indices, ctx=self._images.context, dtype=np.int32),
@@ -121,22 +102,11 @@ class Replicas:
         for i, (count, rate) in enumerate(zip(samples, rates)):
             for (images, labels, sizes), step, output in zip(inputs, self._steps, outputs):
                 output.append(step.backward(images[i], labels[i], sizes[i]))
-            self._all_reduce()
-            for optimizer in self.optimizers:
-                optimizer.update(rate, count)
+            self.update(rate, count)
         return [
             (mx.nd.concat(*output, dim=0), share.true_labels[share.begins[begin] : share.begins[end]])
             for output, share in zip(outputs, shares)
         ]
-
-    def average_statistics(self) -> None:
-        """Gives all hosts the mean of what batch normalization has seen on each."""
-        first, *others = [weights.statistics for weights in self._weights]
-        for name, array in first.items():
-            self._cluster.sum_in_place(name, array)
-            array[:] = array / self._cluster.size
-            for other in others:
-                array.copyto(other[name])
 
     def score(self, images: np.ndarray, labels: np.ndarray) -> float:
         """The share, from 0 to 1, of images uint8 (N, ...) whose most probable class is their label.
@@ -157,35 +127,6 @@ class Replicas:
         found = np.concatenate([array.asnumpy() for array in predicted]) if predicted else labels[:0]
         return float(self._cluster.sum("scored", [(found == labels).sum()])[0]) / total
 
-    def store(self) -> None:
-        """Gives the net these weights."""
-        self._weights[0].store()
-
-    def state(self) -> Dict[str, np.ndarray]:
-        """All that a training needs to go on from here, but for `Optimizer.steps`: arrays by name."""
-        return {name: array.asnumpy() for name, array in self._buffers(0).items()}
-
-    def resume(self, state: Optional[Mapping[str, np.ndarray]], steps: int) -> None:
-        """Goes on, on all hosts, from the state that the first of them gives, after so many steps."""
-        first, *others = [self._buffers(k) for k in range(len(self._contexts))]
-        for name, array in first.items():
-            if state is not None:
-                array[:] = state[name]
-            self._cluster.copy_from_first("resumed " + name, array)
-            for other in others:
-                array.copyto(other[name])
-        for optimizer in self.optimizers:
-            optimizer.steps = steps
-
-    def _buffers(self, k: int) -> Dict[str, Any]:
-        """What changes in training on a device."""
-        weights, states = self._weights[k], self.optimizers[k].states
-        return {
-            "weights": weights.values,
-            **{f"optimizer {i}": state for i, state in enumerate(states)},
-            **{f"statistic {name}": array for name, array in weights.statistics.items()},
-        }
-
     def _gather(self, share: Share, ctx: Any, begin: int, end: int) -> Tuple[List[Any], List[Any], List[int]]:
         """The images, the labels and the size of each of a device's batches."""
         first, last = share.begins[begin], share.begins[end]
@@ -196,12 +137,3 @@ class Replicas:
             [share.labels[start:stop] for start, stop in places],
             [stop - start for start, stop in places],
         )
-
-    def _all_reduce(self) -> None:
-        gradients = [weights.gradients for weights in self._weights]
-        if self._kvstore:
-            self._kvstore.pushpull(0, gradients, out=gradients)
-        if self._cluster.size > 1:
-            self._cluster.sum_in_place("gradients", gradients[0])
-            for other in gradients[1:]:
-                gradients[0].copyto(other)

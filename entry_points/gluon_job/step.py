@@ -6,7 +6,9 @@ from gluon_job.compat import mx
 from gluon_job.graph import optimized
 
 SCALE = 1 / 255
-_IMAGES, _SCALED, _LABELS = "step_images", "step_scaled", "step_labels"
+IMAGES, LABELS = "step_images", "step_labels"
+IGNORED = -1  # the label of a sample that counts nothing
+_SCALED = "step_scaled"
 
 
 class Graphs:
@@ -14,17 +16,20 @@ class Graphs:
 
     Attributes:
         training: images uint8 (N, ...) and labels float32 (N,) in, probabilities float32 (N, classes) out. Its gradient
-            is that of the cross-entropy summed over the batch; a sample with label -1 counts nothing.
+            is that of the cross-entropy summed over the batch; a sample whose label is `ignored` counts nothing.
         prediction: images uint8 (N, ...) in, the most probable class, float32 (N,), out.
         has_statistics: the net learns from a batch as a whole, as batch normalization does.
+        ignored: the label of a sample that counts nothing.
     """
+
+    ignored = IGNORED
 
     def __init__(self, net: Any):
         shapes = {p.name: p.shape for p in net.collect_params().values()}
         # Without BlockGrad the first layer would compute the gradient of the images too.
-        images = mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(_IMAGES), dtype="float32") * SCALE)
+        images = mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(IMAGES), dtype="float32") * SCALE)
         logits = optimized(net(mx.sym.var(_SCALED)), shapes)(**{_SCALED: images})
-        self.training = mx.sym.SoftmaxOutput(logits, mx.sym.var(_LABELS), use_ignore=True, ignore_label=-1)
+        self.training = mx.sym.SoftmaxOutput(logits, mx.sym.var(LABELS), use_ignore=True, ignore_label=IGNORED)
         self.prediction = mx.sym.argmax(logits, axis=1)
         self.has_statistics = bool(logits.list_auxiliary_states())
 
@@ -41,19 +46,23 @@ class TrainingStep:
     def __init__(self, symbol: Any, arrays: Mapping[str, Any]):
         names = symbol.list_inputs()
         self._symbol, self._plans = symbol, {}
-        self._images, self._labels = names.index(_IMAGES), names.index(_LABELS)
+        self._images, self._labels = names.index(IMAGES), names.index(LABELS)
         self._inputs = [arrays.get(name) for name in names]
 
     def backward(self, images: Any, labels: Any, size: int) -> Any:
-        """Leaves the gradients of a batch of `size` samples beside the parameters; the probabilities."""
+        """Leaves the gradients of a batch of `size` samples beside the parameters; the probabilities.
+
+        Of a symbol with several outputs, all of which know their gradient, it is the first one.
+        """
         self._inputs[self._images], self._inputs[self._labels] = images, labels
         # A plan is made for a size: the short last batch of an epoch has its own.
         if size not in self._plans:
             self._plans[size] = _compiled(self._symbol, static_alloc=True, static_shape=True)
         with mx.autograd.record():
-            probabilities = self._plans[size](*self._inputs)
-        probabilities.backward()
-        return probabilities
+            outputs = self._plans[size](*self._inputs)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        mx.autograd.backward(outputs)
+        return outputs[0]
 
 
 class Prediction:
@@ -63,12 +72,12 @@ class Prediction:
         self._operator, self._names = _compiled(symbol), symbol.list_inputs()
 
     def __call__(self, arrays: Mapping[str, Any], images: Any) -> Any:
-        inputs: Dict[str, Any] = {**arrays, _IMAGES: images}
+        inputs: Dict[str, Any] = {**arrays, IMAGES: images}
         return self._operator(*[inputs[name] for name in self._names])
 
 
 def _compiled(symbol: Any, **flags: bool) -> Any:
     names = symbol.list_inputs()
-    data = [i for i, name in enumerate(names) if name in (_IMAGES, _LABELS)]
+    data = [i for i, name in enumerate(names) if name in (IMAGES, LABELS)]
     parameters = [i for i in range(len(names)) if i not in data]
     return mx.nd.CachedOp(symbol, [("data_indices", data), ("param_indices", parameters), *flags.items()])

@@ -42,18 +42,25 @@ class Aws:
             raise UserError("no AWS region: run `glaunch config set region eu-west-1`, or set AWS_REGION")
         self.region: str = region
 
-    def client(self, service: str) -> Any:
-        """A boto3 client: 10 s to connect, 60 s for an answer, five attempts with growing pauses."""
+    def client(self, service: str, region: str = "", hurried: bool = False, attempts: int = 5) -> Any:
+        """A boto3 client: 10 s to connect, 60 s for an answer, five attempts with growing pauses.
+
+        Args:
+            service: `sagemaker`.
+            region: of a service that is in few regions only; else that of the stack.
+            hurried: 3 s to connect, 5 s for an answer, one attempt: for what is only good to know.
+            attempts: 1 for a call that must not be made twice, whose caller finds out what became of it.
+        """
         from botocore.config import Config as Settings
 
         settings = Settings(
-            connect_timeout=10,
-            read_timeout=60,
-            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=3 if hurried else 10,
+            read_timeout=5 if hurried else 60,
+            retries={"mode": "standard", "total_max_attempts": 1 if hurried else attempts},
             user_agent_extra=f"glaunch/{__version__}",
         )
         with readable(f"a client of {service}"):
-            return self._session.client(service, region_name=self.region, config=settings)
+            return self._session.client(service, region_name=region or self.region, config=settings)
 
 
 def _session(config: Config) -> boto3.Session:
@@ -104,6 +111,21 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, _unreachable())
 
 
+def is_expired(error: Exception) -> bool:
+    """Whether the credentials have run out: the same call may succeed with new ones."""
+    from botocore import exceptions as boto
+
+    if isinstance(error, boto.ClientError):
+        return code(error) in _EXPIRED
+    return isinstance(error, _without_token())
+
+
+def _without_token() -> tuple[type[Exception], ...]:
+    from botocore import exceptions as boto
+
+    return boto.SSOError, boto.LoginError, boto.TokenRetrievalError, boto.CredentialRetrievalError
+
+
 def _unreachable() -> tuple[type[Exception], ...]:
     from botocore import exceptions as boto
 
@@ -133,7 +155,7 @@ def _local(doing: str, error: Any) -> str:
         return f"{error}: run `aws configure --profile NAME`, or `glaunch config set aws_profile NAME`"
     if isinstance(error, (boto.NoCredentialsError, boto.PartialCredentialsError)):
         return "no AWS credentials: run `aws configure` or `aws sso login`, or set AWS_PROFILE"
-    if isinstance(error, (boto.SSOError, boto.LoginError, boto.TokenRetrievalError, boto.CredentialRetrievalError)):
+    if isinstance(error, _without_token()):
         return _expired()
     if isinstance(error, _unreachable()):
         return f"{doing}: AWS cannot be reached ({without_secrets(str(error))}): check the network and the region"

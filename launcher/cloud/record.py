@@ -37,6 +37,11 @@ class Record:
     instance_type: str
     price: float | None = None
 
+    @property
+    def checkpoints(self) -> str:
+        """The S3 prefix of what the job keeps of its training while it goes on."""
+        return f"{self.output}/{self.job_name}/checkpoints"
+
     def write(self, run: Run) -> None:
         """Raises OSError when the disk is full."""
         files.write_atomic(run.cloud, json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n")

@@ -8,47 +8,63 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from launcher.commands.shared import complete_endpoint, complete_run, console, json_option, say
+from launcher.commands import aws_endpoints
+from launcher.commands.endpoint_options import AWS, deploy_options
+from launcher.commands.shared import (
+    complete_endpoint,
+    complete_run,
+    console,
+    json_option,
+    on_option,
+    profile_option,
+    say,
+)
 from launcher.errors import JobFailed, UserError
 
 if TYPE_CHECKING:
+    from launcher.cloud.invocation import Client as AwsClient
     from launcher.local.client import Client
     from launcher.local.endpoint import Endpoint
     from launcher.payload import Payload
-
-_TIME = re.compile(r"(-\d+){7}$")  # at the end of a run's name
 
 
 @click.command()
 @click.argument("model", metavar="[RUN|MODEL.tar.gz]", required=False, shell_complete=complete_run)
 @click.option("--name", help="Of the endpoint; the job's by default.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=int, help="8080 by default, or a free one where that is taken.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes that answer.")
-@click.option("--runtime", type=click.Choice(["mxnet", "onnx"]), default="mxnet", show_default=True)
-@click.option("--server", type=click.Choice(["glaunch", "mms"]), default="glaunch", help="mms is AWS's own.")
-@click.option("--limit", type=float, default=60.0, show_default=True, help="Seconds that an invocation may take.")
-@click.option("--load-limit", type=float, default=300.0, show_default=True, help="Seconds to load the model.")
-@click.option("--queue", type=int, default=1000, show_default=True, help="Requests that may wait for a worker.")
-@click.option("--detach", is_flag=True, help="Return when it serves; it goes on.")
+@click.option("--detach", is_flag=True, help="Return when it serves, on AWS at once; it goes on.")
+@deploy_options
 @json_option
-def deploy(model: str | None, name: str | None, detach: bool, as_json: bool, **settings: Any) -> None:
-    """Serve a trained model on this machine.
+def deploy(
+    model: str | None,
+    name: str | None,
+    detach: bool,
+    as_json: bool,
+    on: str,
+    profile: str,
+    here: dict[str, Any],
+    there: dict[str, Any],
+) -> None:
+    """Serve a trained model, on this machine or on SageMaker.
 
-    As SageMaker's container does: GET /ping and POST /invocations. The latest run's model by default; a page to try it
-    is at the endpoint's address.
+    As SageMaker's container does: GET /ping and POST /invocations. The latest run's model by default; on this machine
+    a page to try it is at the endpoint's address. With --on aws the model is first loaded here and asked one thing.
 
     \b
     glaunch deploy
     glaunch deploy mnist-cnn-2026-01-31 --workers 2 --detach
     glaunch deploy model.tar.gz --port 9000
+    glaunch deploy --on aws --serverless --memory 2048
+    glaunch deploy mnist-cnn-2026-01-31 --on aws --autoscale 1:4 --expires 2h
     """
-    from launcher import endpoint_tables
+    if on == AWS:
+        aws_endpoints.deploy(model, name, profile, detach, as_json, there)
+        return
+    from launcher import endpoint_tables, serving
     from launcher.local.endpoint import Endpoint
     from launcher.local.service import Settings
 
-    artifact, base = _artifact(model)
-    made = Settings(**settings)
+    artifact, base, program = _artifact(model)
+    made = Settings(**here, environment=serving.environment(program))
     endpoint = Endpoint.start(artifact, name or _free_name(base), made, detach=detach)
     try:
         if as_json:
@@ -65,13 +81,19 @@ def deploy(model: str | None, name: str | None, detach: bool, as_json: bool, **s
 
 
 @click.command()
+@on_option
+@profile_option
 @json_option
-def endpoints(as_json: bool) -> None:
-    """List the endpoints of this machine, the latest first.
+def endpoints(on: str, profile: str, as_json: bool) -> None:
+    """List the endpoints of this machine, or of the stack on SageMaker, the latest first.
 
     \b
     glaunch endpoints
+    glaunch endpoints --on aws
     """
+    if on == AWS:
+        aws_endpoints.list_endpoints(profile, as_json)
+        return
     from launcher import endpoint_tables
     from launcher.local.endpoint import Endpoint
 
@@ -90,8 +112,13 @@ def endpoints(as_json: bool) -> None:
 @click.argument("name", metavar="ENDPOINT", shell_complete=complete_endpoint)
 @click.argument("words", metavar="FILE...", nargs=-1, required=True)
 @click.option("--range", "rows", metavar="FIRST:END", help="Which samples of an IDX file; END is not one of them.")
+@click.option("--draw", "target", metavar="OUT.png", type=click.Path(path_type=Path), help="Boxes, on the picture.")
+@on_option
+@profile_option
 @json_option
-def predict(name: str, words: tuple[str, ...], rows: str | None, as_json: bool) -> None:
+def predict(
+    name: str, words: tuple[str, ...], rows: str | None, target: Path | None, on: str, profile: str, as_json: bool
+) -> None:
     """Send files to an endpoint, and print its answers.
 
     A file is a .png, .jpg, .npy, .csv or .json, or in the IDX format, of which a range is taken.
@@ -99,18 +126,26 @@ def predict(name: str, words: tuple[str, ...], rows: str | None, as_json: bool) 
     \b
     glaunch predict mnist-mlp digit.png
     glaunch predict mnist-mlp t10k-images-idx3-ubyte.gz:0-9
+    glaunch predict mnist-mlp digit.png --on aws
+    glaunch predict object-detector street.jpg --draw found.png
     """
-    from launcher import endpoint_tables, payload
+    from launcher import draw, endpoint_tables, payload
     from launcher.local.endpoint import Endpoint
 
+    if target:
+        draw.check_target(target, len(words))
     payloads = [payload.read(word, rows) for word in words]
-    with Endpoint.find(name).client as client:
-        if as_json:
-            say(True, [_answer(client, one) for one in payloads], "")
-            return
+    with aws_endpoints.client(name, profile) if on == AWS else Endpoint.find(name).client as client:
+        answers = []
         for one in payloads:
-            for line in endpoint_tables.prediction_lines(one.name, _answer(client, one)["answer"]):
-                click.echo(line)
+            answers.append(_answer(client, one))
+            if target:
+                draw.draw(one.body, draw.objects(answers[-1]["answer"]), target)
+            if not as_json:
+                for line in endpoint_tables.prediction_lines(one.name, answers[-1]["answer"]):
+                    click.echo(line)
+        if as_json:
+            say(True, answers, "")
 
 
 @click.command()
@@ -146,17 +181,16 @@ def bench(name: str, word: str | None, connections: str, seconds: float, rows: s
     return JobFailed.exit_status if any(step.errors for step in steps) else 0
 
 
-def _artifact(word: str | None) -> tuple[Path, str]:
-    """A model.tar.gz, and the name of what it came from."""
+def _artifact(word: str | None) -> tuple[Path, str, str]:
+    """A model.tar.gz, the name of what it came from, and the file of its code that serves it, where that is known."""
+    from launcher import serving
     from launcher.run import Run
 
     if word is not None and (word.endswith(".gz") or Path(word).is_file()):
         path = Path(word).expanduser()
-        return path, re.sub(r"[^a-zA-Z0-9]+", "-", path.name.partition(".")[0]).strip("-")[:50] or "model"
+        return path, serving.file_name(path), ""
     run = Run.find(word)
-    if not run.model.exists():
-        raise UserError(f"run {run.name} left no model: it is {run.status.state}")
-    return run.model, _TIME.sub("", run.name)
+    return serving.model_of(run), serving.base_name(run), serving.program_of(run)
 
 
 def _free_name(base: str) -> str:
@@ -207,7 +241,7 @@ def _stop(endpoint: Endpoint) -> None:
         endpoint.remove(deadline=0)
 
 
-def _answer(client: Client, payload: Payload) -> dict[str, Any]:
+def _answer(client: Client | AwsClient, payload: Payload) -> dict[str, Any]:
     from launcher.local.client import NPY
 
     reply = client.invoke(payload.body, payload.content_type)

@@ -122,6 +122,7 @@ def down(profile: str, yes: bool, empty: bool, as_json: bool) -> None:
     deleted = buckets.Content()
     if state is not None:
         stack.check(state)
+        _require_idle(aws, config.stack)
         name = state.resources.get("Bucket")
         deleted = buckets.content(aws, name) if name else deleted
         _confirm_deletion(stack, state, deleted, yes, empty)
@@ -155,6 +156,13 @@ def policy(profile: str, admin: bool, as_json: bool) -> None:  # noqa: ARG001 - 
 
     config = Config.load(profile)
     tables.print_json(policies.policy(policies.ADMINISTRATOR if admin else policies.CALLER, config))
+
+
+def _require_idle(aws: Any, stack: str) -> None:
+    """Raises UserError while jobs and endpoints use what would be deleted, and cost money."""
+    from launcher.cloud import sweep
+
+    sweep.require_idle(aws, stack)
 
 
 def _open(config: Any) -> tuple[Any, Stack]:

@@ -24,6 +24,12 @@ def profile_option(function: _F) -> _F:
     )(function)
 
 
+def on_option(function: _F) -> _F:
+    return click.option(
+        "--on", type=click.Choice(["local", "aws"]), default="local", help="This machine, or SageMaker."
+    )(function)
+
+
 def complete_run(_context: click.Context, _parameter: click.Parameter, start: str) -> list[CompletionItem]:
     from launcher.run import Run
 

@@ -88,14 +88,16 @@ class Model:
         return [given] * len(questions)
 
     def warm_up(self) -> None:
-        """Answers a sample of zeros, so that the first client does not wait for what the net prepares.
+        """Answers an example, or a sample of zeros, so that the first client does not wait for what the net prepares.
 
         Raises:
             Exception: what the script raised. One that has formats of its own may refuse the sample, in silence.
         """
-        shape = self._description["shape"]
-        if shape is not None:
-            [answer] = self.answer([Request(json.dumps(np.zeros((1, *shape)).tolist()).encode(), _TEXT[0], _TEXT[0])])
+        shape, example = self._description["shape"], self._description["example"]
+        if example is None and shape is not None:
+            example = np.zeros((1, *shape)).tolist()
+        if example is not None:
+            [answer] = self.answer([Request(json.dumps(example).encode(), _TEXT[0], _TEXT[0])])
             if isinstance(answer, Exception) and self._description["kind"] != "script":
                 raise answer
 
@@ -104,8 +106,8 @@ class Model:
 
         `kind` is `classifier` (it answers with classes and probabilities), `script` (with what its functions make) or
         `default` (with numbers); `runtime` is `mxnet` or `onnx`; `script` is the name of the file or None; `shape` (of
-        one sample), `labels` and `scale` (of raw values) are None where they are not known; `warning` says what AWS's
-        container would not do, or is "".
+        one sample), `labels`, `scale` (of raw values) and `example` (a request) are None where they are not known;
+        `warning` says what AWS's container would not do, or is "".
         """
         return dict(self._description)
 
@@ -142,6 +144,8 @@ def load(directory: Path, runtime: str = "mxnet") -> Model:
 
 def _load_onnx(directory: Path, description: dict[str, Any]) -> Model:
     inference = gluon_job("inference")
+    if description["shape"] is not None and description["labels"] is None:
+        raise UserError("ONNX Runtime serves classifiers here, and this model has no labels: serve it with MXNet")
     try:
         classifier = inference.Classifier(str(directory), runtime="onnx")
     except inference.InputError as error:
@@ -167,13 +171,15 @@ def _metadata(directory: Path) -> dict[str, Any]:
     """What the artifact says of its input and its labels."""
     try:
         content = json.loads((directory / _METADATA).read_text("utf-8"))
+        taken = content["input"]
         return {
-            "labels": content["labels"],
-            "shape": content["input"]["shape"],
-            "scale": content["input"]["scale"],
+            "labels": content.get("labels"),
+            "shape": taken["shape"],
+            "scale": taken["scale"],
+            "example": content.get("example"),
         }
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"labels": None, "shape": None, "scale": None}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {"labels": None, "shape": None, "scale": None, "example": None}
 
 
 def _question(request: Request) -> Question:

@@ -28,8 +28,33 @@ SLOW = """
         print("begun", flush=True)
         time.sleep(600)
 """
-AWS_VERBS = ["infra up", "infra show", "infra down", "infra policy", "config ls", "config get", "config set"]
-VERBS = ["run", "plan", "ls", "show", "logs", "stop", "explain", "rm", "doctor", "completion", "data ls", "data get"]
+AWS_VERBS = [
+    "upload",
+    "sweep",
+    "update",
+    "infra up",
+    "infra show",
+    "infra down",
+    "infra policy",
+    "config ls",
+    "config get",
+    "config set",
+]
+VERBS = [
+    "run",
+    "plan",
+    "ls",
+    "show",
+    "logs",
+    "stop",
+    "explain",
+    "rm",
+    "fetch",
+    "doctor",
+    "completion",
+    "data ls",
+    "data get",
+]
 
 
 def wait_until(condition, seconds=30):

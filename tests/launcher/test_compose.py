@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from launcher import compose, data, library, processes
+from launcher import compose, data, jobfile, library, processes
+from launcher.cloud.record import Record
+from launcher.cloud.settings import Settings
 from launcher.errors import UserError
 from launcher.job import Channel, Checkpoints, TrainingJob
 from launcher.run import FAILED, IN_PROGRESS, Run, Status
@@ -81,6 +84,14 @@ def test_data_is_the_training_channel_and_channels_have_names(train, folder):
         "training": Channel(folder),
         "test": Channel(folder),
         "more": Channel(folder, "ShardedByS3Key"),
+    }
+
+
+def test_data_may_be_in_s3(train):
+    job = compose.job(str(train), data_word="s3://a-bucket/digits", channels=["extra=s3://a-bucket/more:sharded"])
+    assert job.channels == {
+        "training": Channel("s3://a-bucket/digits"),
+        "extra": Channel("s3://a-bucket/more", "ShardedByS3Key"),
     }
 
 
@@ -175,6 +186,24 @@ def test_a_run_is_resumed_with_its_own_job_and_what_is_said_of_it(earlier, train
 def test_another_job_may_go_on_from_a_runs_checkpoints(earlier, script):
     job = compose.job(str(script("print(2)\n", "other.py")), resume=earlier.name)
     assert (job.program, job.checkpoints.source) == ("other.py", earlier.host("algo-1") / "checkpoints")
+
+
+def test_a_run_on_sagemaker_is_resumed_from_where_it_keeps_its_checkpoints(earlier):
+    shutil.rmtree(earlier.host("algo-1"))
+    Record(earlier.name, "eu-west-1", "default", "s3://a-bucket/runs", "ml.c5.xlarge").write(earlier)
+    job = compose.job(None, resume=earlier.name)
+    assert job.checkpoints.source == f"s3://a-bucket/runs/{earlier.name}/checkpoints"
+
+
+def test_the_settings_are_those_of_the_job_file_or_of_the_run_that_is_resumed(earlier, train, tmp_path):
+    settings = Settings(instance_type="ml.m5.large")
+    text = jobfile.to_yaml(earlier.job, settings)
+    (tmp_path / "job.yaml").write_text(text)
+    (earlier.folder / "job.yaml").write_text(text)
+    assert compose.settings(str(tmp_path / "job.yaml")) == settings
+    assert compose.settings(None, earlier.name) == settings
+    assert compose.settings(str(train), earlier.name) is None
+    assert compose.settings(None) is None
 
 
 def test_a_run_that_is_running_or_left_nothing_is_not_resumed(earlier):

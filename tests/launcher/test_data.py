@@ -368,7 +368,17 @@ def test_the_listing_shows_what_is_here_and_where(cache, tiny, zipped):
     zipped(**{"films-1/u.data": "1 2 3"})
     data.get("tiny")
     listed = {entry.name: entry for entry in data.listing()}
-    assert list(listed) == ["mnist-sample", "mnist", "fashion-mnist", "movielens-100k", "tiny", "films"]
+    assert list(listed) == [
+        "mnist-sample",
+        "detection-digits",
+        "generated-ratings",
+        "mnist",
+        "fashion-mnist",
+        "movielens-100k",
+        "movielens-1m",
+        "tiny",
+        "films",
+    ]
     assert listed["tiny"] == data.Entry("tiny", "a tiny MNIST", "free", SIZE, cache / "tiny")
     assert listed["films"].path is listed["mnist-sample"].path is None
     data.sample_digits()
@@ -379,7 +389,7 @@ def test_the_listing_shows_what_is_here_and_where(cache, tiny, zipped):
 def test_the_catalogue_says_enough_to_download_and_check(data_set):
     assert data_set.description
     assert data_set.license
-    assert len(data_set.mirrors) >= (1 if data_set.name == "movielens-100k" else 2)
+    assert len(data_set.mirrors) >= (1 if data_set.name.startswith("movielens-") else 2)
     assert all(re.fullmatch(r"https?://.*/", mirror) for mirror in data_set.mirrors)
     for file in data_set.files:
         assert file.size > 0

@@ -67,6 +67,38 @@ def test_a_channel_without_data_is_refused(tmp_path):
         Channel(tmp_path / "missing")
 
 
+@pytest.mark.parametrize("source", ["s3://a-bucket", "s3://a-bucket/", "s3://a.bucket/a b/ä:c"])
+def test_a_channel_may_be_in_s3_where_a_local_run_cannot_read_it(train, source):
+    channel = Channel(source)
+    assert channel.source == source
+    with pytest.raises(
+        UserError, match=f"the data at {source} are in S3: run the job with --on aws, or copy them here"
+    ):
+        channel.path  # noqa: B018 - a property that refuses
+    with pytest.raises(UserError, match="the data at"):
+        TrainingJob(train, channels={"training": channel}).require_here()
+
+
+@pytest.mark.parametrize("source", ["s3://", "s3:///key", "s3://A_Bucket/key", "a-directory", "https://a-bucket/key"])
+def test_a_text_that_is_no_place_in_s3_is_no_channel(source):
+    with pytest.raises(UserError, match=re.escape(f"{source!r} is no place in S3: expected s3://BUCKET/PREFIX")):
+        Channel(source)
+
+
+def test_checkpoints_may_be_in_s3_where_a_local_run_cannot_read_them(train):
+    checkpoints = Checkpoints(source="s3://a-bucket/runs/earlier/checkpoints")
+    with pytest.raises(UserError, match="the checkpoints at s3://a-bucket/runs/earlier/checkpoints are in S3"):
+        TrainingJob(train, checkpoints=checkpoints).require_here()
+    with pytest.raises(UserError, match="'s3://' is no place in S3"):
+        Checkpoints(source="s3://")
+
+
+def test_what_is_on_this_machine_is_here(train, tmp_path):
+    job = TrainingJob(train, channels={"training": Channel(tmp_path)}, checkpoints=Checkpoints(source=tmp_path))
+    job.require_here()
+    assert (job.channels["training"].path, job.checkpoints.directory) == (tmp_path, tmp_path)
+
+
 def test_a_channel_may_be_a_single_file(train):
     assert Channel(train).distribution == "FullyReplicated"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher import jobfile, library
+from launcher.cloud.settings import Settings
 from launcher.errors import UserError
 from launcher.job import Channel, Checkpoints, TrainingJob
 
@@ -111,12 +112,59 @@ def test_what_is_written_is_read_back_as_the_same_job(write, tmp_path):
         },
     )
     (tmp_path / "kept").mkdir()
-    for job in (plain, full, replace(plain, hyperparameters={"nested": full.hyperparameters})):
+    remote = replace(
+        plain,
+        channels={"training": Channel("s3://a-bucket/digits/", "ShardedByS3Key")},
+        checkpoints=Checkpoints(source="s3://a-bucket/runs/earlier/checkpoints"),
+    )
+    for job in (plain, full, remote, replace(plain, hyperparameters={"nested": full.hyperparameters})):
         path = tmp_path / "kept" / "job.yaml"
         path.write_text(jobfile.to_yaml(job), "utf-8")
         read = jobfile.read(path)
         assert read == job
         assert repr(read) == repr(job)  # 1 == 1.0 == True
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(
+            instance_type="ml.g4dn.xlarge",
+            volume_size=200,
+            spot=True,
+            max_wait=7200.5,
+            keep_alive=60,
+            subnets=["subnet-0a1b2c3d"],
+            security_groups=["sg-0a1b2c3d", "sg-9f8e7d6c"],
+            kms_key="arn:aws:kms:eu-west-1:123456789012:key/1234abcd",
+            input_mode="FastFile",
+            framework_version="1.8",
+            tags={"team": "1", "on": "yes"},
+            max_cost=0.5,
+        ),
+    ],
+)
+def test_the_settings_of_a_job_on_sagemaker_are_kept_beside_it_and_change_no_local_job(write, tmp_path, settings):
+    job = TrainingJob(write("").parent / "train.py")
+    path = write(jobfile.to_yaml(job, settings))
+    assert jobfile.read(path) == job
+    assert jobfile.read_settings(path) == settings
+
+
+def test_a_job_file_without_settings_has_none(write):
+    assert jobfile.read_settings(write("entry_point: train.py\naws:\n")) is None
+    assert jobfile.read_settings(write("entry_point: train.py\n")) is None
+
+
+def test_a_setting_that_sagemaker_would_refuse_is_refused_with_the_file(write):
+    path = write("entry_point: train.py\naws: {input_mode: Pipe}\n")
+    with pytest.raises(UserError, match=rf"{re.escape(str(path))}: aws: input_mode: Pipe gives a script a pipe"):
+        jobfile.read_settings(path)
+
+
+def test_a_whole_number_of_gib_may_have_a_point(write):
+    assert repr(jobfile.read_settings(write("entry_point: train.py\naws: {volume_size: 50.0}\n")).volume_size) == "50"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +174,11 @@ def test_what_is_written_is_read_back_as_the_same_job(write, tmp_path):
             "entry_point: train.py\nhostss: 2\n",
             "line 2: unknown key 'hostss' (did you mean 'hosts'?); known are entry_",
         ),
+        (
+            "entry_point: train.py\naws:\n  spot: true\n  instance: ml.c5.xlarge\n",
+            "line 4: unknown key 'instance' (did you mean 'instance_type'?)",
+        ),
+        ("entry_point: train.py\naws: {spot: 1}\n", "line 2: aws.spot: 1 is not of type 'boolean'"),
         ("# a job\n\nentrypoint: train.py\n", "line 3: unknown key 'entrypoint' (did you mean 'entry_point'?)"),
         ("entry_point: train.py\nzzz: 2\n", "line 2: unknown key 'zzz'; known are "),
         ("entry_point: train.py\n3: 2\n", "line 2: unknown key '3'; known are "),
@@ -231,3 +284,16 @@ def test_the_content_can_be_read_when_script_and_data_are_gone(write, tmp_path):
     path = write("entry_point: train.py\nchannels: {training: data}\n")
     (tmp_path / "train.py").unlink()
     assert jobfile.parse(path) == {"entry_point": "train.py", "channels": {"training": "data"}}
+
+
+def test_the_metrics_of_a_job_are_kept(write, tmp_path):
+    path = write('entry_point: mnist_mlp\nmetrics: {my:loss: "loss: ([0-9.]+)"}\n')
+    job = jobfile.read(path)
+    assert job.metrics == {"my:loss": "loss: ([0-9.]+)"}
+    assert jobfile.read(write(jobfile.to_yaml(job))) == job
+
+
+def test_a_metric_that_measures_nothing_is_refused(write):
+    for expression, sentence in (("loss: [0-9]", "has no group"), ("loss: (", "no regular expression")):
+        with pytest.raises(UserError, match=sentence):
+            jobfile.read(write(f'entry_point: mnist_mlp\nmetrics: {{loss: "{expression}"}}\n'))

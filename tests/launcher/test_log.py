@@ -126,3 +126,13 @@ def test_a_line_longer_than_any_buffer_stays_in_one_piece(tmp_path):
     long, end = follow(tmp_path / "log", lambda: True)
     assert len(long) == 3_000_000
     assert end == "end"
+
+
+def test_a_reader_goes_on_where_it_is(tmp_path):
+    path = tmp_path / "log"
+    path.write_text("one\ntwo\n")
+    reader = log.LogReader(path)
+    assert list(log.follow({"a": reader}, lambda: True)) == [("a", "one"), ("a", "two")]
+    with path.open("a") as file:
+        file.write("three\n")
+    assert list(log.follow({"a": reader}, lambda: True)) == [("a", "three")]

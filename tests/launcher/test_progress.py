@@ -54,6 +54,24 @@ def test_on_a_terminal_each_epoch_is_a_line(watched):
     assert not any("[Epoch" in line or "Training on" in line for line in lines)
 
 
+def test_a_recommenders_epoch_shows_its_own_metrics(watched):
+    explicit = [
+        "[Epoch 0 Batch 20] Training: rmse=1.200000, 60000.0 samples/s",
+        "[Epoch 0] Training: rmse=1.100000",
+        "[Epoch 0] Validation: rmse=1.000000",
+        "[Epoch 0] Speed: 5000.0 samples/s",
+    ]
+    implicit = [
+        "[Epoch 1] Training: loss=0.500000",
+        "[Epoch 1] Validation: ndcg=0.250000",
+        "[Epoch 1] Validation: recall=0.400000",
+        "[Epoch 1] Speed: 6000.0 samples/s",
+    ]
+    lines = [line.rstrip() for line in plain(watched(explicit + implicit, force_terminal=True)).splitlines()]
+    assert "epoch   1  rmse 1.1000  validation 1.0000  5,000 samples/s" in lines
+    assert "epoch   2  loss 0.5000  ndcg 0.2500  recall 0.4000  6,000 samples/s" in lines
+
+
 def test_on_a_terminal_other_lines_are_printed_as_they_are(watched):
     lines = plain(watched(OURS, force_terminal=True)).splitlines()
     assert OURS[0] in lines

@@ -329,3 +329,29 @@ def test_stop_leaves_a_run_that_is_over_as_it_is(recorded):
     run.stop()
     assert (run.folder / "status.json").read_bytes() == before
     assert json.loads(before)["format"] == 1
+
+
+def test_a_run_may_have_a_name_of_its_own_and_is_listed_by_its_time(job):
+    earlier = Run.create(job)
+    made = Run.create_named("mine", lambda folder: replace(job, environment={"FOLDER": str(folder)}))
+    assert made.name == "mine"
+    assert made.job.environment == {"FOLDER": str(made.folder)}
+    os.utime(made.folder / "job.yaml", (0, 0))
+    assert [run.name for run in Run.all()] == [earlier.name, "mine"]
+    os.utime(made.folder / "job.yaml")
+    time.sleep(0.002)
+    later = Run.create(job)
+    assert [run.name for run in Run.all()] == [later.name, "mine", earlier.name]
+
+
+def test_a_name_of_its_own_is_taken_once_and_leaves_nothing_when_there_is_no_job(job, home):
+    def refuse(folder):
+        (folder / "half").touch()
+        raise UserError("no data")
+
+    with pytest.raises(UserError, match="no data"):
+        Run.create_named("mine", refuse)
+    assert [*(home / "runs").iterdir()] == []
+    Run.create_named("mine", lambda _: job)
+    with pytest.raises(UserError, match="there is a run mine already"):
+        Run.create_named("mine", lambda _: job)

@@ -39,9 +39,9 @@ def test_a_list_of_runs_has_a_line_a_run(recorded):
     done = recorded(created=1.7e9, started=1.7e9, ended=1.7e9 + 4.25, metrics={"validation:accuracy": 0.97344})
     failed = recorded(state=FAILED)
     header, *lines = shown(tables.print_runs, [done, failed]).splitlines()
-    assert header.split() == ["run", "state", "started", "took", "validation"]
+    assert header.split() == ["run", "state", "started", "took", "validation", "where"]
     started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(1.7e9))
-    assert lines[0].split() == [done.name, "Completed", *started.split(), "4.2", "s", "0.9734"]
+    assert lines[0].split() == [done.name, "Completed", *started.split(), "4.2", "s", "0.9734", "here"]
     assert lines[1].split()[:2] == [failed.name, "Failed"]
     assert len(lines) == 2
 
