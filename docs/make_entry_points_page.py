@@ -16,7 +16,7 @@ def page() -> str:
     parts = [
         "# Entry points\n\nMade from the code by `make docs`. Values are given as `-p name=value` or in a job file.\n"
     ]
-    for name in ("mnist_mlp", "mnist_cnn", "matrix_factorization"):
+    for name in ("mnist_mlp", "mnist_cnn", "matrix_factorization", "image_classifier", "object_detector"):
         module = importlib.import_module(name)
         title, _, rest = module.__doc__.partition("\n")
         parts.append(

@@ -23,7 +23,6 @@ HYPERPARAMETERS = {
     "pretrained": Hyperparameter(
         False, "true: begin with GluonCV's parameters, downloaded; or with those of a file", kind=(bool, str)
     ),
-    "freeze": Hyperparameter(False, "train the output layer alone"),
     "image_size": Hyperparameter(
         None, "height and width of a picture in the net; by default the network's usual", kind=int, low=8, high=2048
     ),
@@ -36,7 +35,7 @@ def build(values, classes, channel_input_dirs):
     zoo.check(name, zoo.classifiers())
     net = zoo.make(name, classes=classes)
     if pretrained is True:
-        trained = zoo.make(name, pretrained=True)._collect_params_with_prefix()
+        trained = zoo.parameters(zoo.make(name, pretrained=True))
         source = {key: parameter.data() for key, parameter in trained.items()}
         count = zoo.copy_where_it_fits(net, source, "GluonCV's file")
     elif pretrained:

@@ -12,7 +12,7 @@
       - {type: dropout, rate: 0.25}
 """
 
-from gluon_job import checkpoint, cluster, contract, datasets, export, layers
+from gluon_job import augment, checkpoint, cluster, contract, datasets, export, layers
 from gluon_job.classifier import model_fn, save, transform_batch_fn, transform_fn
 from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
 from gluon_job.fit import fit
@@ -38,6 +38,7 @@ ARCHITECTURES = {
 }
 HYPERPARAMETERS = {
     **FIT_HYPERPARAMETERS,
+    **augment.HYPERPARAMETERS,
     **export.HYPERPARAMETERS,
     "architecture": Hyperparameter("lenet", "a network by name", choices=sorted(ARCHITECTURES)),
     "layers": Hyperparameter(None, "a network of your own instead: a list of layers", kind=[dict]),
@@ -68,7 +69,8 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
     sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
     devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
-    fit(net, training, validation, values, devices, several, sharded, checkpoints)
+    task = augment.task(training, values)
+    fit(net, training, validation, values, devices, several, sharded, checkpoints, task)
     net.input_shape, net.labels = training.images.shape[1:], labels
     net.samples, net.require_onnx = training.images[: export.COMPARED], values["require_onnx"]
     return net

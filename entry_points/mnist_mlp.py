@@ -3,7 +3,7 @@
 glaunch run mnist_mlp -p hidden='[128, 64]' -p epochs=10
 """
 
-from gluon_job import checkpoint, cluster, contract, datasets, export
+from gluon_job import augment, checkpoint, cluster, contract, datasets, export
 from gluon_job.classifier import model_fn, save, transform_batch_fn, transform_fn
 from gluon_job.compat import mx
 from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
@@ -17,6 +17,7 @@ HYPERPARAMETERS = {
     "activation": Hyperparameter("relu", "of the hidden layers", choices=["relu", "tanh", "sigmoid", "softrelu"]),
     "dropout": Hyperparameter(0.0, "share of a hidden layer's outputs dropped while training", low=0, high=0.95),
     **FIT_HYPERPARAMETERS,
+    **augment.HYPERPARAMETERS,
     **export.HYPERPARAMETERS,
 }
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.001, "rmsprop": 0.001}
@@ -45,7 +46,8 @@ def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
     sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
     devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
-    fit(net, training, validation, values, devices, several, sharded, checkpoints)
+    task = augment.task(training, values)
+    fit(net, training, validation, values, devices, several, sharded, checkpoints, task)
     net.input_shape, net.labels = training.images.shape[1:], labels
     net.samples, net.require_onnx = training.images[: export.COMPARED], values["require_onnx"]
     return net

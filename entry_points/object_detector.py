@@ -26,7 +26,6 @@ HYPERPARAMETERS = {
     "box_scale": Hyperparameter(
         1.0, "how much larger than GluonCV's the boxes are that the net starts from; more for large objects", above=0
     ),
-    "freeze": Hyperparameter(False, "train the layers that depend on the classes alone"),
     "image_size": Hyperparameter(
         None, "height and width in the net, a multiple of 32; by default the network's", kind=int, low=64, high=2048
     ),

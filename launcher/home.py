@@ -26,6 +26,15 @@ def endpoints_directory() -> Path:
     return _directory("endpoints", "XDG_DATA_HOME", ".local/share")
 
 
+def tunings_directory() -> Path:
+    """The folder of the folders of searches for hyperparameters: `tunings`, beside `runs`.
+
+    Raises:
+        UserError: as `runs_directory`.
+    """
+    return _directory("tunings", "XDG_DATA_HOME", ".local/share")
+
+
 def buckets_directory() -> Path:
     """The folder that stands for S3 where a program runs without AWS: `s3`, beside `runs`.
 

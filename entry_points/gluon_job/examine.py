@@ -76,7 +76,9 @@ def _values(script: Optional[str], given: Mapping[str, Any]) -> Any:
 
 def _rates(values: Dict[str, Any], module: Any, batches: int, epochs: int) -> Dict[str, List[float]]:
     if values["learning_rate"] is None:
-        values = {**values, "learning_rate": module.LEARNING_RATES[values["optimizer"]]}
+        # mnist_cnn's default depends on its architecture.
+        optimizer = values["optimizer"] or ("rmsprop" if values["architecture"] == "single_dropout" else "sgd")
+        values = {**values, "learning_rate": module.LEARNING_RATES[optimizer]}
     steps = np.unique(np.linspace(0, batches * epochs - 1, min(_POINTS, batches * epochs)).astype(int)).tolist()
     return {
         "epochs": [step / batches for step in steps],

@@ -10,9 +10,9 @@ from gluon_job.distortion import rotated, shifted
 from gluon_job.errors import InputError
 from gluon_job.inference import Classifier
 
-_SECONDS = 20.0  # of predicting, and again of predicting distorted pictures, at most: large nets see fewer of them
+_SECONDS = 10.0  # of predicting, and again of predicting distorted pictures, at most: large nets see fewer of them
 _CHUNK = 128  # pictures of a call
-_DISTORTED, _FEWEST = 1000, 50  # pictures: fewer say nothing
+_DISTORTED, _FEWEST = 500, 50  # pictures: fewer say nothing
 _SHIFTS, _ANGLES = range(9), range(0, 50, 5)  # pixels, degrees
 _MISTAKES, _SAMPLES = 200, 24  # pictures that are shown
 _LARGEST = 64  # pixels of a side that is shown

@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
 
-from gluon_job import artifact, ranking, ratings
+from gluon_job import artifact, ranking, rating_files, ratings
 from gluon_job.errors import InputError
 from gluon_job.ratings import DataSet, Ratings
 from gluon_job.recommend import Recommender
@@ -40,7 +40,7 @@ def examine(
             "the script is not matrix_factorization: which of its ratings are validation data is not known"
         )
     model, feedback = Recommender(model_dir), artifact.metadata(model_dir)["feedback"]
-    data = ratings.load(ratings.read(channel_input_dirs), values["split"], values["holdout"], values["seed"])
+    data = ratings.load(rating_files.read(channel_input_dirs), values["split"], values["holdout"], values["seed"])
     if not set(data.items) <= set(model.items):
         raise InputError("the data has items that the model does not know: they are not what it learned from")
     found = {

@@ -59,11 +59,14 @@ def save(model_dir: str, tables: Tables, data: DataSet, known: Ratings, feedback
 
 def _net(users: Sequence[int], items: Sequence[int]) -> Any:
     """Pairs of places float32 (N, 2) in, scores (N,) out."""
+    # Every operator has a name: those that mxnet would count are others in another process.
     pairs, vectors = mx.sym.var(_INPUT), []
     for i, (name, (count, width)) in enumerate((("users", users), ("items", items))):
-        ids = mx.sym.reshape(mx.sym.slice_axis(pairs, axis=1, begin=i, end=i + 1), shape=(-1,))
-        vectors.append(mx.sym.Embedding(ids, mx.sym.var(name), input_dim=count, output_dim=width))
-    return mx.sym.sum(vectors[0] * vectors[1], axis=1, name="score")
+        column = mx.sym.slice_axis(pairs, axis=1, begin=i, end=i + 1, name=f"{name}_column")
+        ids = mx.sym.reshape(column, shape=(-1,), name=f"{name}_places")
+        table = mx.sym.var(name)
+        vectors.append(mx.sym.Embedding(ids, table, input_dim=count, output_dim=width, name=f"{name}_vectors"))
+    return mx.sym.sum(mx.sym.elemwise_mul(*vectors, name="products"), axis=1, name="score")
 
 
 class Recommender:

@@ -148,7 +148,7 @@ def _await_update(aws: Aws, client: Any, names: Names, before: endpoints.Endpoin
         removal.remove_version(client, names.version)
         state = f"it goes on with the model before ({before.run or before.config})"
     failed = f"the endpoint {names.endpoint} does not serve the new model: {reason}; {state}"
-    raise JobFailed(f"{failed}\n{_lines(aws, names)}")
+    raise JobFailed(f"{failed}\n{endpoint_log.excerpt(aws, names.endpoint)}")
 
 
 def _make_config(client: Any, request: dict[str, Any]) -> None:
@@ -226,15 +226,10 @@ def _failed(aws: Aws, names: Names, described: dict[str, Any] | None, on_step: _
     reason = without_secrets(described.get("FailureReason", ""))
     if described["EndpointStatus"] in endpoints.BUSY:
         reason = f"it did not serve in {DEADLINE / 60:.0f} minutes"
-    lines = _lines(aws, names)
+    lines = endpoint_log.excerpt(aws, names.endpoint)
     on_step(f"{names.endpoint} does not serve, and is removed")
     removal.remove(aws, names.endpoint, names.stack, on_step)
     return JobFailed(f"the endpoint {names.endpoint} failed, and is removed: {reason or 'no reason given'}\n{lines}")
-
-
-def _lines(aws: Aws, names: Names) -> str:
-    lines = endpoint_log.last_lines(aws, names.endpoint)
-    return "\n".join(["its container's last lines:", *lines]) if lines else "its container printed nothing"
 
 
 def _tidy(aws: Aws, client: Any, names: Names, error: BaseException) -> None:

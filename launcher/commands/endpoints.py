@@ -35,14 +35,7 @@ if TYPE_CHECKING:
 @deploy_options
 @json_option
 def deploy(
-    model: str | None,
-    name: str | None,
-    detach: bool,
-    as_json: bool,
-    on: str,
-    profile: str,
-    here: dict[str, Any],
-    there: dict[str, Any],
+    model: str | None, name: str | None, detach: bool, as_json: bool, on: str, profile: str, here: Any, there: Any
 ) -> None:
     """Serve a trained model, on this machine or on SageMaker.
 

@@ -52,14 +52,22 @@ def are_equal(one, other):
 @pytest.fixture(scope="module")
 def job(run_job, digits, tmp_path_factory):
     """A network trained on real digits, in a process of its own."""
-    values = {**SMALL, "image_size": 32, "batch_size": 10, "epochs": 4, "learning_rate": 0.05, "require_onnx": True}
+    values = {
+        **SMALL,
+        "image_size": 32,
+        "batch_size": 8,
+        "epochs": 5,
+        "optimizer": "adam",
+        "learning_rate": 0.003,
+        "require_onnx": True,
+    }
     job = run_job(tmp_path_factory.mktemp("job"), image_classifier.__file__, values, {"training": digits})
     assert job.status == 0, job.err
     return job
 
 
 def test_a_network_learns_real_digits_from_folders_of_png_files(job):
-    assert len(job.accuracies("Training")) == len(job.accuracies("Validation")) == 4
+    assert len(job.accuracies("Training")) == len(job.accuracies("Validation")) == 5
     assert job.accuracies("Validation")[-1] >= 0.9
     assert "ONNX: model.onnx: answers as MXNet on 80 training samples" in job.out
 

@@ -145,7 +145,7 @@ def test_implicit_feedback_ranks_what_was_held_back_far_up(data, capfd):
     ndcg, recall = (metrics(out, "Validation", name) for name in ("ndcg", "recall"))
     assert len(ndcg) == len(recall) == 30
     assert ndcg[-1] > 0.5
-    assert recall[-1] > 0.8
+    assert recall[-1] > 0.65
     assert metrics(out, "Training", "loss")[-1] < metrics(out, "Training", "loss")[0]
 
 

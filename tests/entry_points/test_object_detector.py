@@ -44,7 +44,8 @@ def are_equal(one, other):
 @pytest.fixture(scope="module")
 def job(run_job, scenes, tmp_path_factory):
     """A detector trained in a process of its own, until it finds something."""
-    values = {**SMALL, "epochs": 12, "optimizer": "adam", "learning_rate": 0.003}
+    # A hundred steps: after fewer, batch normalization's running variances are still near the 1 they begin with.
+    values = {**SMALL, "epochs": 16, "batch_size": 4, "box_scale": 3.0, "optimizer": "adam", "learning_rate": 0.003}
     job = run_job(tmp_path_factory.mktemp("job"), object_detector.__file__, values, {"training": scenes})
     assert job.status == 0, job.err
     return job
@@ -57,7 +58,7 @@ def precisions(job):
 
 def test_a_detector_learns_to_find_objects(job):
     found = precisions(job)
-    assert len(found) == 12
+    assert len(found) == 16
     assert found[-1] >= 0.3 > found[0]
     assert sorted(path.name for path in job.model_dir.iterdir()) == [
         "model-0000.params",
@@ -130,7 +131,7 @@ def test_a_files_parameters_are_taken_and_frozen_ones_stay(scenes, tmp_path, cap
     mine, theirs = weights(after), weights(before)
     changed = [name for name in mine if not (mine[name] == theirs[name]).all()]
     assert changed
-    assert all("convpredictor" in name for name in changed)
+    assert [name for name in changed if "convpredictor" not in name] == []
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -29,7 +29,7 @@ from launcher.metrics import Checkpoint, Metric, Plan, Progress
         ("[Epoch 2] Validation: recall=0.5", Metric("validation:recall", 2, 0.5)),
         (
             "[Epoch 2 Batch 40] Training: rmse=0.875000, 60112.9 samples/s",
-            Progress(epoch=2, batch=40, name="rmse", value=0.875, samples_per_second=60112.9),
+            Progress(epoch=2, batch=40, measure="rmse", value=0.875, samples_per_second=60112.9),
         ),
         ("[Epoch 1] Training: accuracy=0.97.", Metric("train:accuracy", 1, 0.97)),
         ("[Epoch 1] Training: loss=1.2.3", Metric("train:loss", 1, 1.2)),

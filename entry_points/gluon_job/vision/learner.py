@@ -1,5 +1,6 @@
 """A training step on batches that come from outside, of any net and loss that are a graph."""
 
+import json
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
@@ -37,6 +38,16 @@ class Normalized(mx.gluon.HybridBlock):
 def scaled(name: str = "images") -> Any:
     """The symbol of a batch's pictures, uint8, as a net takes them, float32 from 0 to 1; no gradient goes there."""
     return mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(name), dtype="float32") * SCALE)
+
+
+def with_frozen_statistics(symbol: Any, net: Any) -> Any:
+    """The same graph; where batch normalization is frozen it uses the statistics it has, and leaves them alone."""
+    frozen = {parameter.name for parameter in net.collect_params().values() if parameter.grad_req == "null"}
+    graph = json.loads(symbol.tojson())
+    for node in graph["nodes"]:
+        if node["op"] == "BatchNorm" and graph["nodes"][node["inputs"][2][0]]["name"] in frozen:  # its beta
+            node.setdefault("attrs", {})["use_global_stats"] = "True"
+    return mx.sym.load_json(json.dumps(graph))
 
 
 def in_half_precision(symbol: Any) -> Any:

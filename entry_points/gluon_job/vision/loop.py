@@ -19,7 +19,7 @@ from gluon_job.order import Order
 from gluon_job.progress import report
 from gluon_job.recovery import Recovery
 from gluon_job.schedule import learning_rate
-from gluon_job.vision.learner import LOSS_SCALE, Arrays, Learner, in_half_precision
+from gluon_job.vision.learner import LOSS_SCALE, Arrays, Learner, in_half_precision, with_frozen_statistics
 
 HYPERPARAMETERS: Dict[str, Hyperparameter] = {
     **FIT_HYPERPARAMETERS,
@@ -31,6 +31,7 @@ HYPERPARAMETERS: Dict[str, Hyperparameter] = {
     "threads": Hyperparameter(0, "CPU contexts that share a batch; 0 is one for each core", low=0),
     "log_interval": FIT_HYPERPARAMETERS["log_interval"]._replace(default=20),
     "mixed_precision": Hyperparameter(False, "train in float16 where the device is a GPU; elsewhere it stays float32"),
+    "freeze": Hyperparameter(False, "train the output layers alone, those that depend on the classes"),
     "validation_split": Hyperparameter(0.1, "share held back where the data has no validation part", low=0, high=0.5),
 }
 _AHEAD = 2  # batches that are made before they are needed
@@ -119,7 +120,8 @@ def fit(
         contexts = [mx.cpu(i) for i in range(values["threads"] or recovery.threads or threads.available())]
     half = values["mixed_precision"] and contexts[0].device_type == "gpu"
     scale = LOSS_SCALE if half else 1.0
-    loss = made.loss(in_half_precision(made.logits) if half else made.logits, scale)
+    logits = with_frozen_statistics(made.logits, net) if values["freeze"] else made.logits
+    loss = made.loss(in_half_precision(logits) if half else logits, scale)
     learner = Learner(net, loss, scale, values, contexts, cluster)
     _print_plan(net, values, order, total, learner, cluster)
     position, history = recovery.resume(learner), []

@@ -84,7 +84,7 @@ def detector_size(name: str) -> int:
 def output_layer(make_net: Any, classes: int) -> List[str]:
     """The parameters, by their place in the net, whose shape depends on the number of classes."""
     one, other = (
-        {key: parameter.shape for key, parameter in make_net(count)._collect_params_with_prefix().items()}
+        {key: parameter.shape for key, parameter in parameters(make_net(count)).items()}
         for count in (classes, classes + 1)
     )
     return [key for key, shape in one.items() if other.get(key) != shape]
@@ -113,7 +113,7 @@ def copy_where_it_fits(net: Any, values: Dict[str, Any], source: str) -> int:
     """As `load_file`, of arrays by name. InputError when none fits."""
     by_end = {_end(name): value for name, value in values.items()}
     count = 0
-    for key, parameter in net._collect_params_with_prefix().items():
+    for key, parameter in parameters(net).items():
         value = values.get(key, by_end.get(_end(parameter.name)))
         if value is not None and _fits(parameter.shape, value.shape):
             parameter.shape = value.shape
@@ -125,12 +125,19 @@ def copy_where_it_fits(net: Any, values: Dict[str, Any], source: str) -> int:
     return count
 
 
+def parameters(net: Any) -> Dict[str, Any]:
+    """A net's parameters by their place in it; those that only its graph knows, as SSD's added layers, by their name."""
+    placed = dict(net._collect_params_with_prefix())
+    known = {parameter.name for parameter in placed.values()}
+    others = {_end(name): value for name, value in net.collect_params().items() if name not in known}
+    return {**others, **placed}
+
+
 def freeze(net: Any, learning: Sequence[str]) -> None:
-    """Leaves all parameters as they are but some, named by their place, and uses batch normalization's statistics."""
-    for key, parameter in net._collect_params_with_prefix().items():
+    """Leaves all parameters as they are but some, named by their place."""
+    for key, parameter in parameters(net).items():
         if key not in learning:
             parameter.grad_req = "null"
-    net.apply(_use_statistics)
 
 
 def pretrained_file(word: str, channel_input_dirs: Dict[str, str]) -> str:
@@ -140,11 +147,6 @@ def pretrained_file(word: str, channel_input_dirs: Dict[str, str]) -> str:
         if os.path.isfile(path):
             return path
     raise InputError(f"no file {word!r} for pretrained: expected {' or '.join([*places, word])}")
-
-
-def _use_statistics(block: Any) -> None:
-    if isinstance(block, mx.gluon.nn.BatchNorm):
-        block._kwargs["use_global_stats"] = True
 
 
 def _end(name: str) -> str:

@@ -16,12 +16,9 @@ from launcher.cloud.settings import Settings
 from launcher.cloud.store import Store
 from launcher.config import Config
 from launcher.errors import UserError
-from launcher.infra.policy import CALLER, policy
 from launcher.job import Channel, Checkpoints, TrainingJob
 
 LOOKS = ("Get", "List", "Describe", "Head")
-ACTIONS = {"HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket", "HeadObject": "GetObject"}
-FREE = "sts:GetCallerIdentity"  # nobody can be denied it
 
 
 @pytest.fixture
@@ -62,9 +59,6 @@ def test_a_plan_only_looks_and_has_the_request_that_would_be_sent(stack, allowed
     assert (found.problems, found.region) == ([], "eu-west-1")
     assert {operation for _, operation, _ in calls} >= {"HeadBucket", "GetRole", "ListServiceQuotas", "GetProducts"}
     assert [operation for _, operation, _ in calls if not operation.startswith(LOOKS)] == []
-    made = {f"{service.replace('-', '')}:{ACTIONS.get(operation, operation)}" for service, operation, _ in calls}
-    permitted = {action for one in policy(CALLER, stack)["Statement"] for action in one["Action"]}
-    assert made - permitted == {FREE}
     name = found.request["TrainingJobName"]
     assert re.fullmatch(rf"{wanted.name}-\d{{4}}(-\d\d){{5}}-\d{{3}}", name)
     aws = Aws(stack)

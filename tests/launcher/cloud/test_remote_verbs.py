@@ -11,11 +11,9 @@ import pytest
 from sent_jobs import create
 
 from launcher.cloud import listing
-from launcher.infra.policy import CALLER, policy
 from launcher.run import Run
 
 # Calls whose action has another name.
-ACTIONS = {("s3", "HeadObject"): "s3:GetObject", ("s3", "ListObjectsV2"): "s3:ListBucket"}
 LATER = "Training: Training in-progress"
 # What sagemaker-training 5.1.4 prints and SageMaker makes of it, of a script that raises an exception.
 TOOLKIT = (
@@ -242,20 +240,6 @@ def test_rm_of_a_job_that_was_deleted_at_aws_works(sent, run):
     job.is_deleted()
     run("rm", job.name)
     assert Run.all() == []
-
-
-def test_every_call_is_in_the_policy_of_a_caller(sent, run, stack, calls):
-    create("adopted", stack)
-    job = sent(CheckpointConfig={"S3Uri": f"s3://{stack.bucket}/x"}).prints("one")
-    calls.clear()
-    for words in (["ls"], ["ls", "--on", "aws"], ["show"], ["logs"], ["stop"], ["fetch", "adopted"], ["explain"]):
-        run(*words)
-    job.becomes("Completed").leaves("output/model.tar.gz", b"")
-    run("fetch", job.name, status=2)  # it is empty
-    made = {ACTIONS.get((service, name), f"{service}:{name}") for service, name, _ in calls}
-    allowed = {action for one in policy(CALLER, stack)["Statement"] for action in one["Action"]}
-    assert {"sagemaker:Search", "sagemaker:StopTrainingJob", "logs:GetLogEvents", "s3:GetObject"} <= made
-    assert made - allowed == {"sts:GetCallerIdentity"}  # which nobody can be denied
 
 
 def test_local_verbs_import_nothing_of_aws(recorded):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
-import json
 import os
 import signal
 import zlib
-from importlib import resources
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
@@ -333,26 +331,3 @@ def test_what_cannot_be_fetched_leaves_nothing(store, tmp_path, uri, message):
     with pytest.raises(UserError, match=message):
         store.download(uri.format(bucket=store.bucket), tmp_path / "model")
     assert sorted(tmp_path.iterdir()) == before
-
-
-PERMISSIONS = {
-    "HeadBucket": "ListBucket", "HeadObject": "GetObject", "ListObjectsV2": "ListBucket", "UploadPart": "PutObject",
-    "CreateMultipartUpload": "PutObject", "CompleteMultipartUpload": "PutObject", "DeleteObjects": "DeleteObject",
-}  # fmt: skip
-
-
-def test_the_documented_policy_allows_every_call(store, tree, large, tmp_path, calls, refuse):
-    store.check()
-    store.put_file(large, "model")
-    refuse("UploadPart", "AccessDenied", times=1)
-    with pytest.raises(UserError):
-        store.put_file(large, "other")
-    store.upload(tree, "data/digits")
-    (tree / "ä b").unlink()
-    store.send(store.plan(tree, "data/digits"), delete=True)
-    store.download(store.uri("model"), tmp_path / "model")
-    wanted = {f"s3:{PERMISSIONS.get(operation, operation)}" for service, operation, _ in calls if service == "s3"}
-    policy = json.loads(resources.files("launcher.infra").joinpath("policies/caller.json").read_text("utf-8"))
-    assert "s3:AbortMultipartUpload" in wanted
-    assert wanted <= {action for one in policy["Statement"] for action in one["Action"]}
-    assert {service for service, _, _ in calls} == {"s3", "sts"}  # GetCallerIdentity is allowed to everybody

@@ -189,6 +189,7 @@ def test_a_warm_pool_is_listed_and_let_go(run, stack, account, backend, alter, m
     assert released == [{"TrainingJobName": "warm", "ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}]
 
 
+@pytest.mark.administrator
 def test_a_stack_in_use_is_not_brought_down(run, account, backend_of_a_stack, endpoint):
     endpoint("digits")
     refused = run("infra", "down", "--yes", "--empty", status=2)

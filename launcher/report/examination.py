@@ -1,0 +1,139 @@
+"""What a run's model does with its validation data, found out in a process of its own that may import MXNet."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launcher import archive, library
+from launcher.errors import JobFailed, UserError
+from launcher.job import is_in_s3
+from launcher.local import channels
+from launcher.report.curves import Curves
+from launcher.run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_DEADLINE = 300.0  # seconds; the module itself predicts for 20 or so
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What `gluon_job.examine` found, in its words.
+
+    Attributes:
+        content: its object; without a part that could not be made.
+        arrays: of a classifier; empty otherwise.
+        problems: in words, why parts are missing.
+    """
+
+    content: Mapping[str, Any]
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    @property
+    def predictions(self) -> npt.NDArray[np.intp]:
+        """The most probable class of each row that was predicted, (N,)."""
+        found: npt.NDArray[np.intp] = self.arrays["probabilities"].argmax(axis=1)
+        return found
+
+
+def examine(run: Run, curves: Curves) -> Examination:
+    """Looks at a run's model, as far as there is one, and its validation data, as far as they are still there."""
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="glaunch-report-") as directory:
+        scratch = Path(directory)
+        model = scratch / "model"
+        try:
+            if run.model.exists():
+                archive.extract(run.model, model)
+            else:
+                problems.append("The run has left no model: there are no predictions and no summary of its layers.")
+            data = _link(run, scratch / "data") if run.model.exists() else None
+        except UserError as error:
+            problems.append(f"The data cannot be looked at any more, so nothing was predicted: {error}.")
+            data = None
+        if not model.exists():
+            data = None
+        request = {
+            "model_dir": str(model) if model.exists() else None,
+            "script": script(run),
+            "hyperparameters": run.job_content.get("hyperparameters") or {},
+            "channel_input_dirs": data,
+            "batches": curves.plan and curves.plan.batches,
+            "epochs": curves.epochs or None,
+        }
+        try:
+            content = _ask(request, scratch / "arrays.npz")
+        except JobFailed as error:
+            return Examination({}, {}, (*problems, f"The model could not be looked at: {error}."))
+        return Examination(content, _arrays(scratch / "arrays.npz"), (*problems, *content.pop("problems")))
+
+
+def script(run: Run) -> str | None:
+    """The name of the entry point that was run, where it is one of glaunch's own; None for any other script."""
+    path = Path(run.job_content["entry_point"])
+    own = library.built_in().get(path.stem)
+    if own is None:
+        return None
+    # A run that was fetched, or whose glaunch was elsewhere, names a place that this machine does not have.
+    return path.stem if path == own or not path.exists() or path.read_bytes() == own.read_bytes() else None
+
+
+def sources(run: Run) -> dict[str, str]:
+    """Of each channel of a run's job, where its data are; whether or not they still are there."""
+    given = run.job_content.get("channels") or {}
+    return {str(name): str(one["source"] if isinstance(one, dict) else one) for name, one in given.items()}
+
+
+def _link(run: Run, directory: Path) -> dict[str, str]:
+    """The data of a job as its hosts saw them, all files of each channel. UserError where they are gone."""
+    found = {}
+    for name, source in sources(run).items():
+        if is_in_s3(source):
+            raise UserError(f"channel {name!r} is in S3, at {source}")
+        if not os.path.exists(source):
+            raise UserError(f"channel {name!r}: there is nothing at {source}")
+        files = channels.files(name, Path(source))
+        channels.link(files, directory / name)
+        found[name] = str(directory / name)
+    return found
+
+
+def _ask(request: dict[str, Any], arrays: Path) -> dict[str, Any]:
+    threads = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "gluon_job.examine", str(arrays)],
+            cwd=library.directory(),
+            env={**threads, **os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            input=json.dumps(request),
+            capture_output=True,
+            text=True,
+            timeout=_DEADLINE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise JobFailed(f"it took more than {_DEADLINE:g} s") from None
+    if done.returncode != 0:
+        raise JobFailed((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
+    content: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return content
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as content:
+        return dict(content)

@@ -1,0 +1,131 @@
+"""Which figures a run has, and what each says in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launcher.report import figures
+from launcher.report.confusion import Confusion
+from launcher.report.curves import SPEED, TITLES, Chart, Curves, Line, finite
+from launcher.report.figures import Figure, Series
+from launcher.report.pictures import Picture
+
+EPOCHS = "epochs done"
+PERCENT = ("accuracy", "recall")
+_CHARTS = 12  # of metrics: more are in the table alone
+_SHOWN = 24  # pictures of a PNG file
+
+
+def of_curves(curves: Curves, levels: Mapping[str, float]) -> list[Figure]:
+    """A chart of each measure.
+
+    Args:
+        curves: the run's.
+        levels: by the measure, what the saved model comes to on the validation data where no curve says so.
+    """
+    found = []
+    for number, chart in enumerate(curves.charts()[:_CHARTS]):
+        series = _series(chart)
+        if chart.measure in levels and not any(line.name.startswith("validation:") for line in chart.lines):
+            series.append(Series("validation, the saved model", [], [levels[chart.measure]], colour=1))
+        if any(len(one.y) for one in series):
+            found.append(
+                figures.lines(
+                    file_name(chart.measure, number),
+                    chart.title,
+                    f"{chart.title} by epoch. {_ends(chart.lines)}",
+                    series,
+                    EPOCHS,
+                    percent=chart.measure in PERCENT,
+                )
+            )
+    return found
+
+
+def of_rates(rates: Mapping[str, Any]) -> Figure:
+    """The learning rate, as the job's schedule has it."""
+    values = rates["rates"]
+    alt = f"Learning rate: {values[0]:g} at first, {max(values):g} at most, {values[-1]:g} at the end."
+    return figures.lines("learning-rate", "Learning rate", alt, [Series("", rates["epochs"], values, 2)], EPOCHS)
+
+
+def of_confusion(confusion: Confusion) -> list[Figure]:
+    """The matrix, and precision and recall of each class where there are few enough for bars."""
+    named = ", ".join(
+        f"{confusion.labels[pair.truth]} taken for {confusion.labels[pair.predicted]} {pair.count} times"
+        for pair in confusion.pairs()[:3]
+    )
+    alt = f"Confusion matrix of {confusion.samples:,} samples, {confusion.mistakes:,} of them wrong. {named}."
+    found = [figures.matrix("confusion", "Confusion matrix", alt, confusion.labels, confusion.matrix)]
+    if len(confusion.labels) <= 20:
+        series = [
+            Series("precision", [], [score.precision or 0 for score in confusion.scores], 0),
+            Series("recall", [], [score.recall or 0 for score in confusion.scores], 1),
+        ]
+        alt = "Precision and recall of each class, as in the table."
+        found.append(figures.bars("classes", "Precision and recall", alt, confusion.labels, series, "class"))
+    return found
+
+
+def of_distortions(distorted: Mapping[str, Any]) -> list[Figure]:
+    """How the accuracy falls with shifts and rotations."""
+    found = []
+    for name, title, unit, number in (
+        ("shift", "Shifted pictures", "pixels", 0),
+        ("rotation", "Rotated pictures", "degrees", 1),
+    ):
+        x, y = zip(*distorted[name])
+        alt = f"Accuracy on {title.lower()}: " + ", ".join(f"{b:.1%} at {a} {unit}" for a, b in zip(x, y)) + "."
+        found.append(figures.lines(name, title, alt, [Series("", x, y, number)], unit, percent=True))
+    return found
+
+
+def of_pictures(name: str, title: str, pictures: list[Picture], labels: list[str]) -> list[Figure]:
+    """The first pictures as one."""
+    if not pictures:
+        return []
+    return [figures.grid(name, title, f"{title}: the first {len(pictures)}.", pictures[:_SHOWN], labels)]
+
+
+def of_ratings(found: Mapping[str, Any]) -> list[Figure]:
+    """The histogram of a recommender's data, and its error by the activity of users."""
+    bars = found["histogram"]
+    counts = {part: [bar[part] for bar in bars] for part in ("training", "validation")}
+    series = [Series(part, [], counts[part], i) for i, part in enumerate(counts) if any(counts[part])]
+    alt = "How often each rating was given, as in the table."
+    made = [figures.bars("ratings", "Ratings", alt, [bar["name"] for bar in bars], series, "rating")]
+    if found.get("activity"):
+        groups, measure = found["activity"], found["measure"]
+        alt = f"{measure} by activity: " + ", ".join(f"{one['value']:.3f} at {one['name']}" for one in groups) + "."
+        values = [Series(measure, [], [one["value"] for one in groups], 2)]
+        title, label = f"{measure} by activity", "training ratings of a user"
+        made.append(figures.bars("activity", title, alt, [one["name"] for one in groups], values, label))
+    return made
+
+
+def file_name(measure: str, number: int) -> str:
+    """Of the figure of a measure; of a metric of the job's own, whose name may have anything in it, also its number."""
+    if measure in TITLES:
+        return "speed" if measure == SPEED else measure
+    letters = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in measure)
+    return f"metric-{number}-{letters[:40]}"
+
+
+def _series(chart: Chart) -> list[Series]:
+    found = []
+    for number, line in enumerate(map(finite, chart.lines)):
+        label = line.name.partition(":")[0] if len(chart.lines) > 1 or chart.measure != line.name else ""
+        is_validation = label == "validation"
+        label = {"train": "training"}.get(label, label)
+        found.append(
+            Series(label, line.epochs, line.values, int(is_validation) if label else number, int(is_validation))
+        )
+    return found
+
+
+def _ends(lines: list[Line]) -> str:
+    return " ".join(
+        f"{line.name}: {line.values[0]:.4g} after epoch {line.epochs[0]}, {line.last:.4g} after epoch {line.epochs[-1]}."
+        for line in lines
+    )
