@@ -20,6 +20,8 @@ from launcher.commands import (
     report,
     run,
     sweep,
+    transform,
+    tune,
     update,
     upload,
 )
@@ -64,6 +66,8 @@ def cli() -> None:
 for command in (
     run.run,
     plan.plan,
+    tune.tune,
+    tune.tunings,
     jobs.list_runs,
     jobs.show,
     jobs.logs,
@@ -76,6 +80,7 @@ for command in (
     endpoints.endpoints,
     endpoints.predict,
     update.update,
+    transform.transform,
     endpoints.bench,
     export.export,
     data.data,

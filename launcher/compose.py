@@ -67,7 +67,7 @@ def job(
         given = {"training": Channel(data.sample_for(made.script.stem))}
     return replace(
         made,
-        hyperparameters={**made.hyperparameters, **_hyperparameters(parameters)},
+        hyperparameters={**made.hyperparameters, **hyperparameters(parameters)},
         channels={**made.channels, **given},
         hosts=hosts or made.hosts,
         name=name or made.name,
@@ -103,7 +103,8 @@ def _checkpoints(made: Checkpoints, every: str | None, earlier: Run | None, kill
     return replace(made, every=every, source=source.absolute())
 
 
-def _hyperparameters(parameters: Iterable[str]) -> dict[str, Any]:
+def hyperparameters(parameters: Iterable[str]) -> dict[str, Any]:
+    """The values of `name=value` words, each JSON or else a string; UserError for a word without a name or value."""
     return dict(_hyperparameter(parameter) for parameter in parameters)
 
 

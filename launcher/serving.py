@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from launcher import archive
 from launcher.errors import JobFailed, UserError
@@ -30,6 +31,30 @@ def file_name(path: Path | str) -> str:
     """What an endpoint for a file, or an object in S3, is called."""
     stem = str(path).rpartition("/")[2].partition(".")[0]
     return re.sub(r"[^a-zA-Z0-9]+", "-", stem).strip("-")[:50] or "model"
+
+
+class Model(NamedTuple):
+    """A model.tar.gz, a name for its endpoint, and the file of its code that has its functions, or ""."""
+
+    path: Path
+    name: str
+    program: str
+
+
+def find(word: str | None) -> Model:
+    """The model that a person means.
+
+    Args:
+        word: a model.tar.gz, or a run; None for the latest run.
+
+    Raises:
+        UserError: there is no such run, or it left no model. That the file exists is not checked.
+    """
+    if word is not None and (word.endswith(".gz") or Path(word).is_file()):
+        path = Path(word).expanduser()
+        return Model(path, file_name(path), "")
+    run = Run.find(word)
+    return Model(model_of(run), base_name(run), program_of(run))
 
 
 def model_of(run: Run) -> Path:

@@ -9,7 +9,7 @@ from gluon_job.errors import InputError
 from gluon_job.ratings import DataSet, Ratings
 from gluon_job.recommend import Recommender
 
-_ACTIVITY = (0, 1, 10, 20, 50, 100, 200, 500)  # ratings in the training data, from which on a group of users begins
+_GROUPS = 5  # of users by their activity, of about as many each
 _BARS = 10  # of the histogram, where there are more different ratings
 _TITLES, _SIMILAR = 10, 5
 _USERS, _ITEMS = 3, 5  # that recommendations are shown for, and how many
@@ -22,7 +22,7 @@ def examine(
     """What there is to report of a recommender, as an object for JSON, and no arrays.
 
     Its keys: `feedback` (explicit or implicit); `rmse` of the validation ratings, or `ndcg` and `recall` at `k`;
-    `users`, `items`; `histogram`: of each bar its `name` and how many `training` and `validation` ratings it has;
+    `user_count`, `item_count`; `histogram`: of each bar `name`, and how many `training` and `validation` ratings;
     `activity`: of each group of users by their number of training ratings its `name`, how many `users` and `ratings`
     it has in the validation data, and its `value`; `neighbours`: of the items with most ratings `title`, `ratings` and
     the `similar` ones; `recommendations`: of some users what they `liked` and the `items` they may like.
@@ -45,8 +45,8 @@ def examine(
         raise InputError("the data has items that the model does not know: they are not what it learned from")
     found = {
         "feedback": feedback,
-        "users": len(data.users),
-        "items": len(data.items),
+        "user_count": len(data.users),
+        "item_count": len(data.items),
         "histogram": _histogram(data),
         "neighbours": _neighbours(model, data),
         "recommendations": _recommendations(model, data),
@@ -97,9 +97,11 @@ def _rankings(model: Recommender, data: DataSet, values: Mapping[str, Any]) -> D
 
 def _groups(data: DataSet, wanted: Ratings) -> List[Tuple[Dict[str, Any], np.ndarray]]:
     """The users by their training ratings, and which ratings, bool (N,), are theirs; no groups without any."""
-    counts = np.bincount(data.training.users, minlength=len(data.users))[wanted.users]
+    every = np.bincount(data.training.users, minlength=len(data.users))
+    counts, active = every[wanted.users], every[np.unique(wanted.users)]
+    lows = np.unique(np.quantile(active, np.arange(_GROUPS) / _GROUPS).astype(int)).tolist()
     found = []
-    for low, high in zip(_ACTIVITY, [*_ACTIVITY[1:], None]):
+    for low, high in zip(lows, [*lows[1:], None]):
         rows = (counts >= low) & (counts < (np.inf if high is None else high))
         if rows.any():
             name = f"{low} or more" if high is None else str(low) if high == low + 1 else f"{low} to {high - 1}"

@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from launcher.commands import aws_models
 from launcher.commands.endpoint_options import hosting_from
 from launcher.commands.shared import console, say
 from launcher.errors import UserError
@@ -22,15 +21,6 @@ if TYPE_CHECKING:
     from launcher.cloud.hosting import Hosting
     from launcher.cloud.invocation import Client
     from launcher.config import Config
-
-
-class _Model(NamedTuple):
-    """What was named on the command line: the archive, its functions' file, its run and a name for its endpoint."""
-
-    path: Path
-    program: str
-    run: str
-    name: str
 
 
 def deploy(model: str | None, name: str | None, profile: str, detach: bool, as_json: bool, words: Any) -> None:
@@ -44,17 +34,17 @@ def deploy(model: str | None, name: str | None, profile: str, detach: bool, as_j
         raise UserError(
             "--detach and --autoscale: an endpoint can be scaled when it serves, which has to be waited for"
         )
-    config, aws = _open(profile)
+    config, aws = aws_models.open_account(profile)
     from launcher.cloud import deployment
 
     with ExitStack() as stack:
-        found = _find(model, aws, config, stack)
+        found = aws_models.find(model, aws, config, stack)
         names = _names(name or found.name, found.run, config, aws, lifetime)
         deployment.require_free(aws, names)
         if not words["no_check"]:
             _check(found, sample)
-        uri = _upload(found, aws, config)
-        _note(f"making the endpoint {names.endpoint}")
+        uri = aws_models.upload(found, aws, config)
+        aws_models.note(f"making the endpoint {names.endpoint}")
         deployment.create(aws, names, hosting, uri, found.program)
     if not detach:
         _await(aws, names, hosting)
@@ -66,24 +56,24 @@ def update(name: str, model: str, profile: str, words: Mapping[str, Any], as_jso
     from launcher import payload
 
     sample = payload.read(words["sample"]) if words["sample"] else None
-    config, aws = _open(profile)
+    config, aws = aws_models.open_account(profile)
     from launcher.cloud import deployment, endpoints
 
     endpoint = endpoints.find(aws, name, config.stack)
     with ExitStack() as stack:
-        found = _find(model, aws, config, stack)
+        found = aws_models.find(model, aws, config, stack)
         names = _names(name, found.run, config, aws, None)
         if not words["no_check"]:
             _check(found, sample)
-        uri = _upload(found, aws, config)
-        _note(f"updating {name}, which goes on serving its model until it serves the new one")
+        uri = aws_models.upload(found, aws, config)
+        aws_models.note(f"updating {name}, which goes on serving its model until it serves the new one")
         deployment.update(aws, endpoint, names, uri, found.program)
     _tell(aws, config, name, as_json)
 
 
 def list_endpoints(profile: str, as_json: bool) -> None:
     """`glaunch endpoints --on aws`."""
-    config, aws = _open(profile)
+    config, aws = aws_models.open_account(profile)
     from launcher import cloud_tables
     from launcher.cloud import endpoints
 
@@ -98,7 +88,7 @@ def list_endpoints(profile: str, as_json: bool) -> None:
 
 def client(name: str, profile: str) -> Client:
     """What calls an endpoint; UserError where it is not ours or does not serve."""
-    config, aws = _open(profile)
+    config, aws = aws_models.open_account(profile)
     from launcher.cloud import endpoints, invocation
 
     return invocation.Client(aws, endpoints.find(aws, name, config.stack))
@@ -106,51 +96,17 @@ def client(name: str, profile: str) -> Client:
 
 def remove(names: tuple[str, ...], profile: str, as_json: bool) -> None:
     """`glaunch rm --on aws`."""
-    config, aws = _open(profile)
+    config, aws = aws_models.open_account(profile)
     from launcher.cloud import removal
 
     removed = []
     for name in names:
-        parts = removal.remove(aws, name, config.stack, _note)
+        parts = removal.remove(aws, name, config.stack, aws_models.note)
         removed.append({"name": name, "configs": list(parts.configs), "models": list(parts.models)})
         if not as_json:
             click.echo(f"deleted {name}")
     if as_json:
         say(True, removed, "")
-
-
-def _open(profile: str) -> tuple[Config, Aws]:
-    from launcher.cloud.aws import Aws
-    from launcher.config import Config
-
-    config = Config.load(profile)
-    return config, Aws(config)
-
-
-def _find(word: str | None, aws: Aws, config: Config, stack: ExitStack) -> _Model:
-    """The model on this machine; one in S3, or of a run that was not fetched, is fetched first."""
-    from launcher import serving
-    from launcher.cloud.store import Store
-    from launcher.run import Run
-
-    if word is not None and word.startswith("s3://"):
-        path = Path(stack.enter_context(TemporaryDirectory(prefix="glaunch-"))) / "model.tar.gz"
-        _note(f"fetching {word}")
-        Store(aws, config.bucket).download(word, path)
-        return _Model(path, serving.find_program(path), "", serving.file_name(word))
-    if word is not None and (word.endswith(".gz") or Path(word).is_file()):
-        path = Path(word).expanduser()
-        if not path.is_file():
-            raise UserError(f"no model at {path}: give a model.tar.gz, or a run that completed")
-        return _Model(path, serving.find_program(path), "", serving.file_name(path))
-    run = Run.find(word)
-    if run.is_remote and not run.model.exists():
-        from launcher.cloud import fetch, remote
-
-        _note(f"fetching the model of {run.name}")
-        fetch.fetch(run, remote.access(run))
-    path = serving.model_of(run)
-    return _Model(path, serving.program_of(run) or serving.find_program(path), run.name, serving.base_name(run))
 
 
 def _names(name: str, run: str, config: Config, aws: Aws, lifetime: float | None) -> Names:
@@ -171,41 +127,29 @@ def _names(name: str, run: str, config: Config, aws: Aws, lifetime: float | None
     )
 
 
-def _check(model: _Model, sample: Any) -> None:
+def _check(model: aws_models.Model, sample: Any) -> None:
     from launcher import serving
 
-    _note("loading the model on this machine, to see whether it would serve")
+    aws_models.note("loading the model on this machine, to see whether it would serve")
     told = serving.check(model.path, model.program, sample)
     if told:
         click.secho(told, fg="yellow", err=True)
-
-
-def _upload(model: _Model, aws: Aws, config: Config) -> str:
-    """Where the model is in the bucket, under the digest of its content; what is under runs/ is deleted in time."""
-    from launcher.cloud import content
-    from launcher.cloud.store import Store
-
-    store = Store(aws, config.bucket)
-    store.check()
-    key = f"models/{content.read(model.path).sha256}/model.tar.gz"
-    store.put_file(model.path, key)
-    return store.uri(key)
 
 
 def _await(aws: Aws, names: Names, hosting: Hosting) -> None:
     """Waits until a new endpoint serves. Ctrl-C asks whether it is to be removed; where nobody can be asked, it is."""
     from launcher.cloud import deployment, removal
 
-    _note("waiting until it serves, which takes some minutes (Ctrl-C leaves or removes it)")
+    aws_models.note("waiting until it serves, which takes some minutes (Ctrl-C leaves or removes it)")
     try:
-        deployment.await_service(aws, names, hosting, _note)
+        deployment.await_service(aws, names, hosting, aws_models.note)
     except KeyboardInterrupt:
         can_ask = sys.stdin is not None and sys.stdin.isatty()
         question = f"{names.endpoint} is being made, and will cost: remove it?"
         if not can_ask or click.confirm(question, default=True, err=True):
-            removal.remove(aws, names.endpoint, names.stack, _note)
+            removal.remove(aws, names.endpoint, names.stack, aws_models.note)
         else:
-            _note(f"AWS goes on with {names.endpoint}: `glaunch rm {names.endpoint} --on aws` removes it")
+            aws_models.note(f"AWS goes on with {names.endpoint}: `glaunch rm {names.endpoint} --on aws` removes it")
         raise
 
 
@@ -221,7 +165,3 @@ def _tell(aws: Aws, config: Config, name: str, as_json: bool) -> None:
         f"glaunch rm {name} --on aws",
     ]
     say(as_json, cloud_tables.endpoint_as_object(made, made.dollars(aws)), "\n".join(lines))
-
-
-def _note(text: str) -> None:
-    click.secho(text, dim=True, err=True)

@@ -56,7 +56,7 @@ def deploy(
     from launcher.local.endpoint import Endpoint
     from launcher.local.service import Settings
 
-    artifact, base, program = _artifact(model)
+    artifact, base, program = serving.find(model)
     made = Settings(**here, environment=serving.environment(program))
     endpoint = Endpoint.start(artifact, name or _free_name(base), made, detach=detach)
     try:
@@ -172,18 +172,6 @@ def bench(name: str, word: str | None, connections: str, seconds: float, rows: s
     if as_json:
         say(True, [endpoint_tables.step_as_object(step) for step in steps], "")
     return JobFailed.exit_status if any(step.errors for step in steps) else 0
-
-
-def _artifact(word: str | None) -> tuple[Path, str, str]:
-    """A model.tar.gz, the name of what it came from, and the file of its code that serves it, where that is known."""
-    from launcher import serving
-    from launcher.run import Run
-
-    if word is not None and (word.endswith(".gz") or Path(word).is_file()):
-        path = Path(word).expanduser()
-        return path, serving.file_name(path), ""
-    run = Run.find(word)
-    return serving.model_of(run), serving.base_name(run), serving.program_of(run)
 
 
 def _free_name(base: str) -> str:

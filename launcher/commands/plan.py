@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from launcher.commands.aws_options import AWS, aws_options, settings_from
-from launcher.commands.shared import complete_run, complete_script, console, json_option
+from launcher.commands.job_options import job_options, resume_option
+from launcher.commands.shared import console, json_option
 from launcher.errors import UserError
 
 
 @click.command()
-@click.argument("script", metavar="SCRIPT|JOB.yaml", required=False, shell_complete=complete_script)
-@click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A hyperparameter; the value is JSON.")
-@click.option("--data", "data_word", metavar="DIR|NAME", help="The channel `training`: a directory or a data set.")
-@click.option("--channel", "channels", multiple=True, metavar="NAME=DIR", help="Another channel.")
-@click.option("--source-dir", type=click.Path(path_type=Path), help="A directory that travels with the script.")
-@click.option("--hosts", type=click.IntRange(1, 64), help="How many hosts; 4 are looked at if it is one.")
-@click.option("--name", help="The base of the run's name.")
-@click.option("--max-run", type=float, metavar="SECONDS", help="Stop the job after that long.")
-@click.option("--checkpoint-every", metavar="N|Ns", help="Keep a checkpoint every N epochs, or N seconds.")
-@click.option("--resume", metavar="RUN", shell_complete=complete_run, help="Go on from a run's last checkpoint.")
-@click.option("--retries", type=click.IntRange(0), help="Start a job that failed again, from its last checkpoint.")
+@job_options
+@resume_option
 @aws_options
 @json_option
 def plan(script: str | None, as_json: bool, on: str, profile: str, aws_words: dict[str, Any], **words: Any) -> int:

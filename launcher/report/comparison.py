@@ -36,7 +36,7 @@ def make(runs: Sequence[Run]) -> Document:
     for run, label in zip(runs, labels):
         measured = curves.read(run)
         compared.append(Compared(run, label, measured, examination.examine(run, measured)))
-    charts = _curves(compared)
+    charts, differing = _curves(compared), differences(runs)
     distortions = _distortions(compared)
     content = {
         "title": " and ".join(labels) if len(labels) == 2 else f"{len(labels)} runs",
@@ -44,12 +44,12 @@ def make(runs: Sequence[Run]) -> Document:
         "runs": compared,
         "run_names": [(one.label, one.run.name) for one in compared],
         "problems": [f"{one.label}: {problem}" for one in compared for problem in one.found.problems],
-        "differences": differences(runs),
+        "differences": differing,
         "results": _results(compared),
         "curves": [figure.name for figure in charts],
         "distortions": [figure.name for figure in distortions],
     }
-    summary = {"runs": [run.name for run in runs], "differences": dict(content["differences"])}
+    summary = {"runs": [run.name for run in runs], "differences": dict(differing)}
     return Document("comparison.html", content, charts + distortions, summary)
 
 

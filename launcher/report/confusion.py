@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,11 +34,11 @@ class ClassScore(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """A confusion: `count` samples of class `truth` were called `predicted` (numbers of classes)."""
+    """A confusion: `samples` samples of class `truth` were called `predicted` (numbers of classes)."""
 
     truth: int
     predicted: int
-    count: int
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Confusion:
         order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
         rows, columns = np.unravel_index(order, wrong.shape)
         found = [Pair(int(i), int(j), int(wrong[i, j])) for i, j in zip(rows, columns)]
-        return [pair for pair in found if pair.count]
+        return [pair for pair in found if pair.samples]
 
 
 def measure(examination: Examination) -> Confusion:
@@ -88,11 +89,15 @@ def measure(examination: Examination) -> Confusion:
     matrix = metrics.confusion_matrix(truth, predicted, labels=classes)
     columns = metrics.precision_recall_fscore_support(truth, predicted, labels=classes, zero_division=float("nan"))
     scores = [
-        ClassScore(label, *(None if share != share else float(share) for share in shares), int(support))
-        for label, *shares, support in zip(labels, *columns)
+        ClassScore(label, _share(precision), _share(recall), _share(f1), int(support))
+        for label, precision, recall, f1, support in zip(labels, *columns)
     ]
     accuracy = float(metrics.accuracy_score(truth, predicted))
     # In double precision the rows add up to 1 as nearly as it wants them to.
     exact = probabilities.astype("float64")
     exact /= exact.sum(axis=1, keepdims=True)
     return Confusion(labels, matrix, scores, accuracy, float(metrics.log_loss(truth, exact, labels=classes)))
+
+
+def _share(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

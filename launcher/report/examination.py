@@ -110,12 +110,11 @@ def _link(run: Run, directory: Path) -> dict[str, str]:
 
 
 def _ask(request: dict[str, Any], arrays: Path) -> dict[str, Any]:
-    threads = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "gluon_job.examine", str(arrays)],
             cwd=library.directory(),
-            env={**threads, **os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             input=json.dumps(request),
             capture_output=True,
             text=True,

@@ -14,15 +14,15 @@ from launcher.report.pictures import Picture
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# Every colour in use, and the page's variable for it. Those of lines are Okabe and Ito's, told apart by the colour-blind
-# (https://jfly.uni-koeln.de/color), but for their yellow, which is too light on white; and no line has its colour alone.
+# Every colour in use, and the page's variable for it. Those of lines are Okabe and Ito's, which the colour-blind tell
+# apart (https://jfly.uni-koeln.de/color), but for the yellow, too light on white. No line is told by its colour alone.
 _TEXT, _MUTED, _RULE, _GROUND = "#18202c", "#566172", "#d8dee7", "#ffffff"
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _VARIABLES = {_TEXT: "--text", _MUTED: "--muted", _RULE: "--line", **{c: f"--line-{i}" for i, c in enumerate(LINES)}}
 _MARKERS, _DASHES = "osD^vP", ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 _SIZE = 4.6, 2.7  # inches; a page shows an inch as about 78 pixels
 _MARKED = 40  # points of a line: more would be a line of markers
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 10,
     "text.color": _TEXT,
@@ -86,7 +86,7 @@ def lines(
     x_label: str,
     *,
     percent: bool = False,
-    whole: bool = True,
+    from_zero: bool = False,
 ) -> Figure:
     """A line chart.
 
@@ -95,7 +95,7 @@ def lines(
         series: what is drawn.
         x_label: of the horizontal axis.
         percent: whether values from 0 to 1 are shown as percentages.
-        whole: whether the marks of the horizontal axis are whole numbers.
+        from_zero: whether the vertical axis begins with 0.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -111,17 +111,30 @@ def lines(
             else:
                 axes.axhline(one.y[0], color=colour, linestyle=_DASHES[2], label=_cut(one.label))
         axes.set_xlabel(x_label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=whole, nbins=9))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         if percent:
-            axes.yaxis.set_major_formatter(PercentFormatter(1))
+            axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        if from_zero:
+            axes.set_ylim(bottom=0)
         if len(series) > 1:
             _legend(axes)
         return _drawn(figure, name, title, alt)
 
 
-def bars(name: str, title: str, alt: str, labels: Sequence[str], series: Sequence[Series], x_label: str) -> Figure:
-    """A chart of bars side by side, a group for each of the labels; the x of the series are not looked at."""
+def bars(
+    name: str,
+    title: str,
+    alt: str,
+    labels: Sequence[str],
+    series: Sequence[Series],
+    x_label: str,
+    *,
+    percent: bool = False,
+) -> Figure:
+    """A chart of bars side by side, as `lines`: a group for each label; the x of the series are not looked at."""
+    from matplotlib.ticker import PercentFormatter
+
     with _figure() as figure:
         axes = figure.add_subplot()
         width = 0.8 / len(series)
@@ -129,6 +142,8 @@ def bars(name: str, title: str, alt: str, labels: Sequence[str], series: Sequenc
             places = [place + (number - (len(series) - 1) / 2) * width for place in range(len(labels))]
             axes.bar(places, one.y, width * 0.92, color=LINES[one.colour % len(LINES)], label=_cut(one.label))
         axes.grid(visible=False, axis="x")
+        if percent:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         slanted = max(map(len, labels)) * len(labels) > 60
         axes.set_xticks(
             range(len(labels)),

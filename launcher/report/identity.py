@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from launcher import __version__, tables
 from launcher.errors import UserError
@@ -22,9 +22,7 @@ _CHUNK = 2**20  # bytes
 
 
 class File(NamedTuple):
-    """A file: its name in the channel, its bytes, the SHA-256 of its content (or ""), whether the run's start was before
-    its last change.
-    """
+    """A file of a channel: its bytes, the SHA-256 of its content (or ""), and whether it changed since the start."""
 
     name: str
     size: int
@@ -39,9 +37,9 @@ class Channel(NamedTuple):
         name: the channel's.
         source: where they are.
         distribution: among the hosts.
-        count, size: how many files, and their bytes.
-        sha256: of the lines `DIGEST  NAME` of all files, in the order of their names, as `sha256sum` prints them; "" where
-            they are too large to read.
+        file_count, size: how many files, and their bytes.
+        sha256: of the lines `DIGEST  NAME` of all files, in the order of their names, as `sha256sum` prints them; ""
+            where they are too large to read.
         files: the first ones.
         problem: why nothing is known of them, or "".
     """
@@ -49,7 +47,7 @@ class Channel(NamedTuple):
     name: str
     source: str
     distribution: str
-    count: int = 0
+    file_count: int = 0
     size: int = 0
     sha256: str = ""
     files: tuple[File, ...] = ()

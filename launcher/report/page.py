@@ -101,7 +101,7 @@ def _png_uri(content: bytes) -> str:
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+    return "\N{EN DASH}" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def _number(value: float | str | None) -> str:

@@ -38,6 +38,7 @@ def of_curves(curves: Curves, levels: Mapping[str, float]) -> list[Figure]:
                     series,
                     EPOCHS,
                     percent=chart.measure in PERCENT,
+                    from_zero=chart.measure == SPEED,
                 )
             )
     return found
@@ -47,13 +48,14 @@ def of_rates(rates: Mapping[str, Any]) -> Figure:
     """The learning rate, as the job's schedule has it."""
     values = rates["rates"]
     alt = f"Learning rate: {values[0]:g} at first, {max(values):g} at most, {values[-1]:g} at the end."
-    return figures.lines("learning-rate", "Learning rate", alt, [Series("", rates["epochs"], values, 2)], EPOCHS)
+    series = [Series("", rates["epochs"], values, 2)]
+    return figures.lines("learning-rate", "Learning rate", alt, series, EPOCHS, from_zero=True)
 
 
 def of_confusion(confusion: Confusion) -> list[Figure]:
     """The matrix, and precision and recall of each class where there are few enough for bars."""
     named = ", ".join(
-        f"{confusion.labels[pair.truth]} taken for {confusion.labels[pair.predicted]} {pair.count} times"
+        f"{confusion.labels[pair.truth]} taken for {confusion.labels[pair.predicted]} {pair.samples} times"
         for pair in confusion.pairs()[:3]
     )
     alt = f"Confusion matrix of {confusion.samples:,} samples, {confusion.mistakes:,} of them wrong. {named}."
@@ -64,7 +66,9 @@ def of_confusion(confusion: Confusion) -> list[Figure]:
             Series("recall", [], [score.recall or 0 for score in confusion.scores], 1),
         ]
         alt = "Precision and recall of each class, as in the table."
-        found.append(figures.bars("classes", "Precision and recall", alt, confusion.labels, series, "class"))
+        found.append(
+            figures.bars("classes", "Precision and recall", alt, confusion.labels, series, "class", percent=True)
+        )
     return found
 
 
@@ -126,6 +130,6 @@ def _series(chart: Chart) -> list[Series]:
 
 def _ends(lines: list[Line]) -> str:
     return " ".join(
-        f"{line.name}: {line.values[0]:.4g} after epoch {line.epochs[0]}, {line.last:.4g} after epoch {line.epochs[-1]}."
+        f"{line.name}: {line.values[0]:.4g} after epoch {line.epochs[0]}, {line.last:.4g} after {line.epochs[-1]}."
         for line in lines
     )

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from sagemaker.local.entities import _LocalTransformJob
 
 from launcher.errors import UserError
+from launcher.local import records
 from launcher.run import COMPLETED, FAILED, IN_PROGRESS, STOPPED
-from launcher.sdk_session import hosting, places, records
+from launcher.sdk_session import hosting, places
 from launcher.sdk_session.job_request import check_gpu
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _MEGABYTE = 2**20
 _PAYLOAD = 6  # MB, SageMaker's default
-_BATCHES = {"SingleRecord": False, "MultiRecord": True}
+_BATCHES = {"SingleRecord": 1, "MultiRecord": 0}  # records of a request; 0 for as many as fit
 
 
 class _Stopped(Exception):
@@ -105,7 +106,7 @@ class ProcessTransformJob(_LocalTransformJob):  # type: ignore[misc]  # the SDK 
         split = records.split(path.read_bytes(), self.input_data.get("SplitType") or "None")
         by_line = self.output_data.get("AssembleWith") == "Line"
         with answered.open("wb") as file:
-            for body in records.batch(split, limit, several=_BATCHES[self.batch_strategy]):
+            for body in records.batch(split, limit, _BATCHES[self.batch_strategy]):
                 if self._stopping.is_set():
                     raise _Stopped
                 answer = self.local_session.sagemaker_runtime_client.invoke_endpoint(

@@ -31,8 +31,6 @@ def test_two_hosts_and_a_resumed_run_learn_the_images_that_one_host_does(glaunch
     half = run(*WORDS, "-p", "epochs=1", "--checkpoint-every", 1)
     resumed = run("--resume", half["name"], "-p", "epochs=2")
     assert parameters(resumed).tobytes() == parameters(one).tobytes()
-    plain = run("mnist_mlp", "-p", "hidden=[16]", "-p", "threads=1", "-p", "epochs=2")
-    assert one["metrics"]["train:accuracy"] < plain["metrics"]["train:accuracy"] - 0.02
 
-    refused = glaunch("run", "--resume", half["name"], "-p", "epochs=2", "-p", "augment=[]", status=1)
+    refused = glaunch("run", "--resume", half["name"], "-p", "epochs=2", "-p", 'augment=["shift"]', status=1)
     assert "augment" in refused.stdout + refused.stderr

@@ -126,7 +126,7 @@ def copy_where_it_fits(net: Any, values: Dict[str, Any], source: str) -> int:
 
 
 def parameters(net: Any) -> Dict[str, Any]:
-    """A net's parameters by their place in it; those that only its graph knows, as SSD's added layers, by their name."""
+    """A net's parameters by their place in it; those that only its graph knows, as of SSD's added layers, by name."""
     placed = dict(net._collect_params_with_prefix())
     known = {parameter.name for parameter in placed.values()}
     others = {_end(name): value for name, value in net.collect_params().items() if name not in known}
@@ -155,8 +155,8 @@ def _end(name: str) -> str:
 
 
 def _fits(shape: Optional[Sequence[int]], other: Sequence[int]) -> bool:
-    """Whether a shape, in which what is not known yet is 0, may be the other."""
-    return shape is not None and len(shape) == len(other) and all(a in (0, b) for a, b in zip(shape, other))
+    """Whether a shape, in which what is not known yet is 0, or which is None, may be the other."""
+    return shape is None or (len(shape) == len(other) and all(a in (0, b) for a, b in zip(shape, other)))
 
 
 def _refuse_truncated_pictures() -> None:

@@ -73,6 +73,7 @@ def sdk_requests(name, version, uri, role, **words):
     session = sagemaker.Session(
         boto3.Session(), default_bucket="glaunch-bucket-1x2y3z", sagemaker_config={"SchemaVersion": "1.0"}
     )
+    session.sagemaker_config = {}  # else it is checked whenever the SDK looks for a value: seconds a deployment
     requests = {}
     for operation in ("CreateModel", "CreateEndpointConfig", "CreateEndpoint"):
         session.sagemaker_client.meta.events.register(

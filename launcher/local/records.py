@@ -26,25 +26,25 @@ def split(content: bytes, kind: str) -> Iterator[bytes]:
         yield content
 
 
-def batch(records: Iterable[bytes], limit: int, several: bool) -> Iterator[bytes]:
-    """The bodies of requests: each record alone, or as many as fit.
+def batch(records: Iterable[bytes], limit: int, most: int) -> Iterator[bytes]:
+    """The bodies of requests: as many records in each as fit.
 
     Args:
         records: of one file.
         limit: bytes; 0 for no limit.
-        several: whether one request may have several records.
+        most: records of one request; 0 for no limit.
 
     Raises:
         UserError: one record is longer than the limit.
     """
-    body = b""
+    body, count = b"", 0
     for record in records:
         if limit and len(record) > limit:
             raise UserError(f"a record of {len(record):,} bytes is longer than max_payload, {limit:,}: split the input")
-        if body and (not several or (limit and len(body) + len(record) > limit)):
+        if body and (count == most or (limit and len(body) + len(record) > limit)):
             yield body
-            body = b""
-        body += record
+            body, count = b"", 0
+        body, count = body + record, count + 1
     if body:
         yield body
 
