@@ -5,13 +5,13 @@
 # itself, from examples. You need no background: every step is explained, and you can change any cell and run it again
 # with Shift+Enter.
 #
-# You will read the picture files by hand, look at what is in them, build a small *neural network*, train it, and measure
-# how often it is right, on pictures that it has seen and, what matters more, on pictures that it has not.
+# You will read the picture files by hand, look at what is in them, build a small *neural network*, train it, and
+# measure how often it is right, on pictures that it has seen and, what matters more, on pictures that it has not.
 #
 # ## The data
 #
-# MNIST is a famous collection of 70,000 handwritten digits. This lab takes 5,000 of them, which come with a package and
-# need no network. To use all of them, start Jupyter with the variable `GLAUNCH_LABS_DATA=full`.
+# MNIST is a famous collection of 70,000 handwritten digits. This lab takes 5,000 of them, which come with a package
+# and need no network. To use all of them, start Jupyter with the variable `GLAUNCH_LABS_DATA=full`.
 
 # %%
 import gzip
@@ -57,11 +57,11 @@ x_test, y_test = read_idx("t10k-images"), read_idx("t10k-labels")
 print("training:", x_train.shape, y_train.shape, "  test:", x_test.shape, y_test.shape)
 
 # %% [markdown]
-# A *shape* says how many values there are in each direction. `x_train` is a stack of pictures, each of 28 rows with 28
-# values: the brightness of each pixel, from 0 (black) to 255 (white). A picture is nothing but numbers.
+# A *shape* says how many values there are in each direction. `x_train` is a stack of pictures, each of 28 rows with
+# 28 values: the brightness of each pixel, from 0 (black) to 255 (white). A picture is nothing but numbers.
 #
-# In the whole of MNIST the picture `x_train[5]` is a 2. The sample has other pictures in another order; there we take the
-# first 2 that it has.
+# In the whole of MNIST the picture `x_train[5]` is a 2. The sample has other pictures in another order; there we take
+# the first 2 that it has.
 
 # %%
 chosen = 5 if full else int(np.flatnonzero(y_train == 2)[0])
@@ -86,8 +86,8 @@ plt.show()
 # %% [markdown]
 # ## Preparing the data
 #
-# Our first network takes a picture as one long row of numbers. So we **flatten** each picture: 28 rows of 28 become one
-# row of 784. And we **scale** the numbers from 0...255 to 0...1, because training works best with small numbers.
+# Our first network takes a picture as one long row of numbers. So we **flatten** each picture: 28 rows of 28 become
+# one row of 784. And we **scale** the numbers from 0...255 to 0...1, because training works best with small numbers.
 
 
 # %%
@@ -103,18 +103,18 @@ print("after: ", inputs.shape, inputs.dtype, inputs.min(), "to", inputs.max())
 # %% [markdown]
 # ## The network
 #
-# A network is made of **layers**. Each layer takes a row of numbers and makes another one of it. A **dense** layer has
-# *units*; each unit multiplies every number that comes in with a **weight** of its own, and adds all of it up. The
-# weights are what is learned.
+# A network is made of **layers**. Each layer takes a row of numbers and makes another one of it. A **dense** layer
+# has *units*; each unit multiplies every number that comes in with a **weight** of its own, and adds all of it up.
+# The weights are what is learned.
 #
 # Between the layers stands an **activation**: `relu` turns negative numbers into 0. That is not much, but without it
 # several layers could do no more than one.
 #
-# Ours is 784-16-16-10: 784 numbers come in, two layers of 16 units follow, and the last one has 10 units, one for each
-# digit. The unit with the highest number is the answer.
+# Ours is 784-16-16-10: 784 numbers come in, two layers of 16 units follow, and the last one has 10 units, one for
+# each digit. The unit with the highest number is the answer.
 #
-# We use MXNet and its interface Gluon. MXNet 1.9 is older than today's numpy, and asks it for `np.bool`, a name that numpy
-# has dropped since. So we put the name back before the import.
+# We use MXNet and its interface Gluon. MXNet 1.9 is older than today's numpy, and asks it for `np.bool`, a name that
+# numpy has dropped since. So we put the name back before the import.
 
 # %%
 np.bool = np.bool_
@@ -157,10 +157,10 @@ print(f"before training {untrained_accuracy:.3f} of the test pictures are right"
 # %% [markdown]
 # ## Training
 #
-# To learn, the network looks at a **batch** of 32 pictures. The **loss** is a number that says how wrong its answers are:
-# 0 would be perfect. MXNet then computes for each weight whether a little more or a little less of it would make the loss
-# smaller (that is the *gradient*; `backward` computes it), and the **optimizer**, here *Adam*, moves every weight a little
-# in that direction. Then comes the next batch.
+# To learn, the network looks at a **batch** of 32 pictures. The **loss** is a number that says how wrong its answers
+# are: 0 would be perfect. MXNet then computes for each weight whether a little more or a little less of it would make
+# the loss smaller (that is the *gradient*; `backward` computes it), and the **optimizer**, here *Adam*, moves every
+# weight a little in that direction. Then comes the next batch.
 #
 # When all pictures had their turn, an **epoch** is over. We take ten epochs, in another order each time.
 
@@ -201,9 +201,9 @@ plt.show()
 # %% [markdown]
 # ## How good is it?
 #
-# The training pictures are like the exercises before an exam, and the test pictures are the exam: the network has never
-# seen them. A network that does much better on the exercises than in the exam has learned them by heart instead of
-# understanding them. This is called **overfitting**, and the gap between the two lines shows it.
+# The training pictures are like the exercises before an exam, and the test pictures are the exam: the network has
+# never seen them. A network that does much better on the exercises than in the exam has learned them by heart instead
+# of understanding them. This is called **overfitting**, and the gap between the two lines shows it.
 
 # %%
 training_accuracy, test_accuracy = history[-1]
@@ -214,8 +214,8 @@ print(f"the gap:                           {training_accuracy - test_accuracy:.4
 # %% [markdown]
 # ## One prediction
 #
-# What does it say to test picture 99? `softmax` turns the ten numbers of the last layer into probabilities, which add up
-# to 1.
+# What does it say to test picture 99? `softmax` turns the ten numbers of the last layer into probabilities, which add
+# up to 1.
 
 # %%
 probabilities = mx.nd.softmax(net(mx.nd.array(test_inputs[99:100]))).asnumpy()[0]
@@ -244,8 +244,8 @@ plt.show()
 # %% [markdown]
 # ## The same with one line
 #
-# You have seen every step. From here on the labs leave the loop to `glaunch`, which trains the same network as a *job*:
-# in a process of its own, much faster, and with a record that you can come back to.
+# You have seen every step. From here on the labs leave the loop to `glaunch`, which trains the same network as a
+# *job*: in a process of its own, much faster, and with a record that you can come back to.
 
 # %%
 import launcher

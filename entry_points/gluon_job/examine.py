@@ -28,12 +28,14 @@ _POINTS = 240  # of the learning rate, at most
 def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
     """The object above.
 
-    Its keys: `versions`; `problems`, in words, of the parts that are missing; `rates` (`epochs` done and the `rates`
-    then); `layers` (see `layer_table`); `classifier` (see `examine_classifier`) or `recommender` (see
+    Its keys: `versions`; `problems`, in words, of the parts that are missing; `values` of all hyperparameters, those
+    that were not given too; `rates` (`epochs` done and the `rates` then); `layers` (see `layer_table`); `classifier` (see `examine_classifier`) or `recommender` (see
     `examine_recommender`).
     """
     found: Dict[str, Any] = {"versions": _versions(), "problems": []}
     values, module = _values(request["script"], request["hyperparameters"])
+    if module is not None:
+        found["values"] = values
     if module is not None and request["batches"] and request["epochs"]:
         found["rates"] = _rates(values, module, request["batches"], request["epochs"])
     model_dir = request["model_dir"]

@@ -133,7 +133,7 @@ def _unreachable() -> tuple[type[Exception], ...]:
 
 
 def _answer(doing: str, error: Any) -> str:
-    name, message = code(error), without_secrets(str(error.response.get("Error", {}).get("Message", ""))).rstrip(".")
+    name, message = code(error), _message(error)
     if name in _EXPIRED:
         return _expired()
     if name in _REFUSED:
@@ -145,7 +145,16 @@ def _answer(doing: str, error: Any) -> str:
         )
     if name in _THROTTLED:
         return f"{doing}: AWS is slowing this account down ({name}): try again in a minute"
-    return f"{doing}: AWS refused {error.operation_name} ({name}): {message}"
+    from launcher.cloud import causes
+
+    hint = causes.hint(f"{name}: {message}")
+    return f"{doing}: AWS refused {error.operation_name} ({name}): {message}" + (f". {hint}" if hint else "")
+
+
+def _message(error: Any) -> str:
+    """What AWS said. A page of HTML comes from something between AWS and here, and says nothing to anybody."""
+    message = without_secrets(str(error.response.get("Error", {}).get("Message", ""))).rstrip(".")
+    return "no reason given" if message.lstrip().startswith("<") else message
 
 
 def _local(doing: str, error: Any) -> str:

@@ -128,8 +128,8 @@ class Bucket:
                 raise
         return head
 
-    def _list(self, prefix: str) -> dict[str, int]:
-        """The sizes of the objects whose keys begin so."""
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """The bytes of each object whose key begins so, by its key."""
         found: dict[str, int] = {}
         wanted = {"Prefix": prefix, **self._ours}
         while True:

@@ -77,14 +77,19 @@ def remove(aws: Aws, name: str, stack: str, on_step: Callable[[str], object] = l
         for config in found.configs:
             _unless_missing(client.delete_endpoint_config, EndpointConfigName=config)
         for model in found.models:
-            _unless_missing(client.delete_model, ModelName=model)
+            remove_model(client, model)
     return found
 
 
 def remove_version(client: Any, version: str) -> None:
     """Deletes a configuration and its model, which have one name. Raises what boto3 raises."""
     _unless_missing(client.delete_endpoint_config, EndpointConfigName=version)
-    _unless_missing(client.delete_model, ModelName=version)
+    remove_model(client, version)
+
+
+def remove_model(client: Any, name: str) -> None:
+    """Deletes a model, which may be gone already. Raises what boto3 raises."""
+    _unless_missing(client.delete_model, ModelName=name)
 
 
 def _delete_endpoint(client: Any, name: str, on_step: Callable[[str], object]) -> None:

@@ -90,7 +90,7 @@ class Store(Bucket):
         addressed = prefix is None
         prefix = prefix or f"data/{content.digest((name, file.sha256) for name, file in found.items())}"
         wanted = {_key(prefix, name): file for name, file in found.items()}
-        there = self._list(f"{prefix}/")
+        there = self.sizes(f"{prefix}/")
         same = {key for key, file in wanted.items() if there.get(key) == file.size}
         if not addressed:
             with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -32,11 +32,10 @@ class Compared(NamedTuple):
 def make(runs: Sequence[Run]) -> Document:
     """Runs compared: what differs in their jobs, what they came to, and their curves in the same charts."""
     labels = _labels([run.name for run in runs])
-    compared = []
-    for run, label in zip(runs, labels):
-        measured = curves.read(run)
-        compared.append(Compared(run, label, measured, examination.examine(run, measured)))
-    charts, differing = _curves(compared), differences(runs)
+    measured = [curves.read(run) for run in runs]
+    found = examination.examine_all(list(zip(runs, measured)))
+    compared = [Compared(*one) for one in zip(runs, labels, measured, found)]
+    charts, differing = _curves(compared), differences(runs, found)
     distortions = _distortions(compared)
     content = {
         "title": " and ".join(labels) if len(labels) == 2 else f"{len(labels)} runs",
@@ -53,13 +52,14 @@ def make(runs: Sequence[Run]) -> Document:
     return Document("comparison.html", content, charts + distortions, summary)
 
 
-def differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
+def differences(runs: Sequence[Run], found: Sequence[Examination]) -> list[tuple[str, list[str]]]:
     """What differs in the jobs of runs: each a name and the value of each run, "" where it has none."""
     jobs = []
-    for run in runs:
+    for run, examined in zip(runs, found):
         job = run.job_content
-        rows = {"entry point": str(job["entry_point"]), "hosts": str(len(run.hosts))}
-        rows |= identity.hyperparameters(run)
+        rows = {"entry point": examination.script(run) or str(job["entry_point"]), "hosts": str(len(run.hosts))}
+        # Of our own entry points all values are known: what one was given may be the other's default.
+        rows |= identity.as_json(examined.content.get("values", identity.given(run)))
         rows |= {f"channel {name}": source for name, source in examination.sources(run).items()}
         jobs.append(rows)
     names = dict.fromkeys(name for rows in jobs for name in rows)
@@ -95,12 +95,13 @@ def _accuracy(found: Examination) -> float | None:
 def _curves(compared: Sequence[Compared]) -> list[Figure]:
     """A chart of each measure: a colour for each run, solid for training and dashed for validation."""
     charts: dict[str, list[Series]] = {}
+    twins = {line.name for one in compared for line in one.curves.lines.values()}
     for number, one in enumerate(compared):
         for chart in one.curves.charts():
             for line in map(curves.finite, chart.lines):
-                part = line.name.partition(":")[0]
-                is_validation = part == "validation"
-                twin = f", {_TWINS[is_validation]}" if part in ("train", "validation") else ""
+                is_validation = line.name == f"validation:{chart.measure}"
+                has_twin = {f"train:{chart.measure}", f"validation:{chart.measure}"} <= twins
+                twin = f", {_TWINS[is_validation]}" if has_twin else ""
                 charts.setdefault(chart.measure, []).append(
                     Series(f"{one.label}{twin}", line.epochs, line.values, number, int(is_validation))
                 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +47,16 @@ class Examination:
         """The most probable class of each row that was predicted, (N,)."""
         found: npt.NDArray[np.intp] = self.arrays["probabilities"].argmax(axis=1)
         return found
+
+
+def examine_all(runs: Sequence[tuple[Run, Curves]]) -> list[Examination]:
+    """Of each run what `examine` finds, some at a time."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        found = [pool.submit(examine, run, curves) for run, curves in runs]
+        # They take seconds to import, and are needed next.
+        for name in ("sklearn.metrics", "matplotlib.figure"):
+            importlib.import_module(name)
+        return [one.result() for one in found]
 
 
 def examine(run: Run, curves: Curves) -> Examination:

@@ -111,7 +111,7 @@ def lines(
             else:
                 axes.axhline(one.y[0], color=colour, linestyle=_DASHES[2], label=_cut(one.label))
         axes.set_xlabel(x_label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, steps=[1, 2, 5, 10], min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -6,8 +6,9 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from launcher import __version__, tables
 from launcher.errors import UserError
@@ -82,28 +83,33 @@ def job_rows(run: Run) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def hyperparameters(run: Run) -> dict[str, str]:
-    """Those that were given, as JSON."""
-    given = run.job_content.get("hyperparameters") or {}
-    return {str(name): json.dumps(value, ensure_ascii=False) for name, value in given.items()}
+def given(run: Run) -> dict[str, Any]:
+    """The hyperparameters that the job was given."""
+    return {str(name): value for name, value in (run.job_content.get("hyperparameters") or {}).items()}
+
+
+def as_json(values: Mapping[str, Any]) -> dict[str, str]:
+    """Each value as JSON, for a person."""
+    return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
 
 
 def environment(run: Run, versions: dict[str, str]) -> list[tuple[str, str]]:
     """Names and values of where this report was made; for a run of this machine, that is where it ran, too."""
     rows = [("glaunch", __version__), *versions.items(), ("system", f"{platform.system()} {platform.release()}")]
     rows.append(("processor", f"{platform.machine()}, {len(_cores())} cores"))
-    given = run.job_content.get("environment") or {}
-    return rows + [("environment", f"{len(given)} variables: {', '.join(map(str, given))}")] * bool(given)
+    # Their values may be secrets.
+    variables = ", ".join(map(str, run.job_content.get("environment") or {}))
+    return [*rows, ("variables of the job", variables)] if variables else rows
 
 
 def data(run: Run) -> list[Channel]:
     """The channels of a run's job; files that have changed since are told."""
     status = run.status
     started = status.started or status.created
-    given = run.job_content.get("channels") or {}
+    described = run.job_content.get("channels") or {}
     found = []
     for name, source in examination.sources(run).items():
-        one = given[name]
+        one = described[name]
         distribution = str(one.get("distribution", "FullyReplicated")) if isinstance(one, dict) else "FullyReplicated"
         found.append(_channel(name, source, distribution, started))
     return found

@@ -19,7 +19,7 @@ def make(run: Run, cause: diagnose.Cause | None = None) -> Document:
         cause: why it failed, if it did.
     """
     measured = curves.read(run)
-    found = examination.examine(run, measured)
+    [found] = examination.examine_all([(run, measured)])
     content = found.content
     scored = confusion.measure(found) if "classifier" in content else None
     # The loss of the validation data is not measured in training, but that of the saved model is known now.
@@ -55,6 +55,7 @@ def _frame(
 ) -> dict[str, Any]:
     """What every report has, whatever the model."""
     status, layers = run.status, found.content.get("layers", [])
+    given, values = identity.given(run), found.content.get("values", {})
     return {
         "title": run.name,
         "made": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -69,7 +70,8 @@ def _frame(
         "parameters": sum(layer["parameters"] for layer in layers),
         "statistics": sum(layer["statistics"] for layer in layers),
         "job": identity.job_rows(run),
-        "hyperparameters": identity.hyperparameters(run),
+        "hyperparameters": identity.as_json(given),
+        "defaults": identity.as_json({name: value for name, value in values.items() if name not in given}),
         "data": identity.data(run),
         "environment": identity.environment(run, found.content.get("versions", {})),
         "is_remote": run.is_remote,
