@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from launcher.cloud import autoscaling, endpoint_log, endpoint_requests, endpoints, removal, tags
+from launcher.cloud import autoscaling, endpoint_log, endpoint_requests, endpoints, removal
 from launcher.cloud.aws import Aws, readable, without_secrets
+from launcher.cloud.creation import once
 from launcher.cloud.endpoint_requests import Names
 from launcher.cloud.endpoints import IN_SERVICE
 from launcher.cloud.hosting import ASYNCHRONOUS, SERVERLESS, Hosting
@@ -22,7 +21,6 @@ from launcher.infra.state import TAG
 
 DEADLINE = 1800.0  # seconds until an endpoint serves; SageMaker's own limit for loading is an hour, and is not reached
 _PAUSE = 5.0
-_PATIENCE = 120.0  # seconds in which one call must succeed
 _Step = Callable[[str], object]
 
 
@@ -54,9 +52,9 @@ def create(aws: Aws, names: Names, hosting: Hosting, uri: str, program: str) -> 
     require_free(aws, names)
     with readable(f"the endpoint {names.endpoint}"):
         try:
-            _make(lambda: client.create_model(**model), lambda: _has_model(client, names.version))
+            once(lambda: client.create_model(**model), lambda: endpoints.has_model(client, names.version))
             _make_config(client, endpoint_requests.config(names, hosting))
-            _make(
+            once(
                 lambda: client.create_endpoint(**endpoint_requests.endpoint(names, hosting)),
                 lambda: _serves(client, names),
             )
@@ -109,12 +107,12 @@ def update(aws: Aws, endpoint: endpoints.Endpoint, names: Names, uri: str, progr
         if before is None:
             raise UserError(f"the configuration of {names.endpoint} is gone: remove the endpoint, and deploy again")
         try:
-            _make(lambda: client.create_model(**model), lambda: _has_model(client, names.version))
+            once(lambda: client.create_model(**model), lambda: endpoints.has_model(client, names.version))
             _make_config(client, endpoint_requests.next_config(names, before, hosting.tags))
             # An autoscaled endpoint keeps the number of instances that it has now.
             kept = {"RetainAllVariantProperties": True} if endpoint.instance_type else {}
             request = {"EndpointName": names.endpoint, "EndpointConfigName": names.version, **kept}
-            _make(lambda: client.update_endpoint(**request), lambda: _is_turning(client, names))
+            once(lambda: client.update_endpoint(**request), lambda: _is_turning(client, names))
         except BaseException:
             if not _is_turning(client, names):
                 removal.remove_version(client, names.version)
@@ -153,43 +151,10 @@ def _await_update(aws: Aws, client: Any, names: Names, before: endpoints.Endpoin
 
 def _make_config(client: Any, request: dict[str, Any]) -> None:
     name = request["EndpointConfigName"]
-    _make(
+    once(
         lambda: client.create_endpoint_config(**request),
         lambda: endpoints.describe_config(client, name) is not None,
     )
-
-
-def _make(call: Callable[[], object], is_made: Callable[[], bool]) -> None:
-    """Makes a thing once: it is looked for before it is asked for again.
-
-    botocore repeats a call whose answer was lost, too, so that a refusal may mean: it is there already. A network that
-    is down, or AWS asking for patience, is waited out.
-    """
-    was_sent = False
-
-    def attempt() -> bool:
-        nonlocal was_sent
-        if was_sent and is_made():
-            return True
-        was_sent = True
-        try:
-            call()
-        except ClientError as error:
-            if "already exist" not in str(error).lower() or not is_made():
-                raise
-        return True
-
-    wait_for(attempt, _PATIENCE)
-
-
-def _has_model(client: Any, name: str) -> bool:
-    try:
-        client.describe_model(ModelName=name)
-    except ClientError as error:
-        if tags.is_missing(error):
-            return False
-        raise
-    return True
 
 
 def _serves(client: Any, names: Names) -> bool:

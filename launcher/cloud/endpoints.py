@@ -127,6 +127,17 @@ def describe_config(client: Any, name: str) -> dict[str, Any] | None:
     return found
 
 
+def has_model(client: Any, name: str) -> bool:
+    """Whether SageMaker has a model of that name. Raises what boto3 raises."""
+    try:
+        client.describe_model(ModelName=name)
+    except ClientError as error:
+        if tags.is_missing(error):
+            return False
+        raise
+    return True
+
+
 def _endpoint(client: Any, described: Mapping[str, Any]) -> Endpoint:
     config = describe_config(client, described["EndpointConfigName"]) or {}
     (variant,) = config.get("ProductionVariants", [{}])[:1]
