@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from launcher import archive, files, library
-from launcher.errors import JobFailed, UserError
+from launcher import archive, files, question
+from launcher.errors import UserError
 from launcher.run import Run
 
 _DEADLINE = 600.0  # seconds; a large network takes one or two
@@ -57,30 +53,10 @@ def to_onnx(run: Run, output: Path | None = None) -> Export:
         model, exported = Path(scratch, "model"), Path(scratch, "model.onnx")
         archive.extract(run.model, model)
         training = run.host(run.hosts[0]) / "input" / "data" / "training"
-        parity = _convert(model, exported, training)
+        failing = "no ONNX was made"
+        parity = question.ask("export", model, exported, training, failing=failing, deadline=_DEADLINE)
         try:
             files.write_atomic(target, exported.read_bytes())
         except OSError as error:
             raise UserError(f"cannot write {target}: {error.strerror}") from None
     return Export(target, **parity)
-
-
-def _convert(model: Path, target: Path, training: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "gluon_job.export", str(model), str(target), str(training)]
-    try:
-        ended = subprocess.run(
-            command,
-            env={**os.environ, "PYTHONPATH": str(library.directory())},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_DEADLINE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise JobFailed(f"the export took more than {_DEADLINE:g} s") from None
-    if ended.returncode:
-        reason = ended.stderr.strip().splitlines() or [f"exit status {ended.returncode}"]
-        raise JobFailed(f"no ONNX was made: {reason[-1]}")
-    parity: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return parity

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from launcher import library, scaling, source
-from launcher.errors import JobFailed, UserError
+from launcher import library, question, scaling, source
 from launcher.job import TrainingJob
 from launcher.local import channels
 
-_DESCRIBED = ("mnist_mlp", "mnist_cnn")  # the entry points that gluon_job.describe can describe
+_MEASURED = ("mnist_mlp", "mnist_cnn")  # the entry points whose speed `launcher.scaling` knows
+_DESCRIBED = (*_MEASURED, "matrix_factorization")  # those that gluon_job.describe can describe
 _DEADLINE = 120.0  # seconds, to import MXNet and read the data
 _HOSTS_SHOWN = 4  # unless the job has several
 
@@ -72,7 +69,7 @@ class Plan:
         runs_as: how its script is run.
         channels: by name.
         net: what would be trained; None for a script that would have to be run to know.
-        speeds: empty without a net.
+        speeds: empty where they are not known.
     """
 
     job: TrainingJob
@@ -106,7 +103,8 @@ def plan(job: TrainingJob, on_aws: bool = False) -> Plan:
     if job.script not in (built_in.get(name) for name in _DESCRIBED) or len(files) < len(contents):
         return Plan(job, runs_as, contents, None, [])
     net = _net(job, files)
-    return Plan(job, runs_as, contents, net, _speeds(net, job.hosts))
+    is_measured = job.script in (built_in[name] for name in _MEASURED)
+    return Plan(job, runs_as, contents, net, _speeds(net, job.hosts) if is_measured else [])
 
 
 def _net(job: TrainingJob, files: dict[str, dict[str, str]]) -> Net:
@@ -119,28 +117,17 @@ def _net(job: TrainingJob, files: dict[str, dict[str, str]]) -> Net:
             "hyperparameters": dict(job.hyperparameters),
             "channel_input_dirs": {name: str(Path(directory) / name) for name in files},
         }
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "gluon_job.describe"],
-                cwd=library.directory(),
-                env={**os.environ, **job.environment, "PYTHONDONTWRITEBYTECODE": "1"},
-                input=json.dumps(request),
-                capture_output=True,
-                text=True,
-                timeout=_DEADLINE,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise JobFailed(f"the net was not built in {_DEADLINE:g} s: is the machine very busy?") from None
-    if done.returncode == UserError.exit_status:
-        raise UserError(done.stderr.strip().splitlines()[-1])
-    if done.returncode != 0:
-        raise JobFailed(f"the net could not be built: {(done.stderr.strip() or 'no message').splitlines()[-1]}")
-    found = json.loads(done.stdout.splitlines()[-1])
+        told = question.ask(
+            "describe",
+            failing="the net could not be built",
+            deadline=_DEADLINE,
+            request=request,
+            environment=job.environment,
+        )
     return Net(
-        found["values"],
-        found["samples"],
-        scaling.Net(found["parameters"], found["dense"], found["convolution"]),
+        told["values"],
+        told["samples"],
+        scaling.Net(told["parameters"], told["dense"], told["convolution"]),
     )
 
 
