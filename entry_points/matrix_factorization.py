@@ -57,22 +57,33 @@ BATCH_SIZE = 2000
 LEARNING_RATES = {"sgd": 0.1, "adam": 0.03, "rmsprop": 0.01}
 
 
+def prepare(values, files):
+    """The data, the task and the untrained net; the values that follow from others and from the data are set."""
+    data = ratings.load(files, values["split"], values["holdout"], values["seed"])
+    task = FEEDBACK[values["feedback"]](data, values)
+    if values["learning_rate"] is None:
+        values["learning_rate"] = LEARNING_RATES[values["optimizer"]]
+    if values["batch_size"] is None:
+        values["batch_size"] = min(BATCH_SIZE, len(task.training[1]))
+    return data, task, recommender.Recommender(data, values, task.mean)
+
+
+def outline(values, channel_input_dirs):
+    """What would be trained, for a plan: the untrained net, and its samples, pairs int32 (N, 2)."""
+    _, task, net = prepare(values, rating_files.read(channel_input_dirs))
+    return net, task.training[0]
+
+
 def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     """Trains on the channel `training`; scores on `validation`, a split's test ratings, or a share held back."""
     values = parse(hyperparameters, HYPERPARAMETERS)
-    if values["learning_rate"] is None:
-        values["learning_rate"] = LEARNING_RATES[values["optimizer"]]
     files = rating_files.read(channel_input_dirs)
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
     if datasets.is_sharded(kwargs.get("input_data_config", {})):
         files["training"] = rating_files.gather(several, files["training"])
-    data = ratings.load(files, values["split"], values["holdout"], values["seed"])
+    data, task, net = prepare(values, files)
     if several.is_first:
         print(f"Data: {len(data.training.values)} ratings of {len(data.items)} items by {len(data.users)} users")
-    task = FEEDBACK[values["feedback"]](data, values)
-    if values["batch_size"] is None:
-        values["batch_size"] = min(BATCH_SIZE, len(task.training[1]))
-    net = recommender.Recommender(data, values, task.mean)
     devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
     fit(net, task.training, task.validation, values, devices, several, False, checkpoints, task)
     net.task, net.data, net.require_onnx = task, data, values["require_onnx"]

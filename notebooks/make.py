@@ -17,6 +17,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 HERE = Path(__file__).resolve().parent
 DEADLINE = 600  # seconds a cell; much more than one takes on the samples
@@ -58,13 +59,19 @@ def execute(notebook: Any, home: Path) -> None:
     # What `!glaunch` finds is beside this Python, as in an activated environment.
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     notebook.cells.insert(0, nbformat.v4.new_code_cell(_SETUP))
-    client = NotebookClient(notebook, timeout=DEADLINE, kernel_name="python3", resources={"metadata": {"path": HERE}})
+    client = NotebookClient(
+        notebook,
+        timeout=DEADLINE,
+        kernel_name="python3",
+        resources={"metadata": {"path": HERE}},
+        config=Config({"KernelManager": {"transport": "ipc"}}),  # sockets in the user's directory, and no open port
+    )
     client.execute(env=environment)
     del notebook.cells[0]
     for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         cell.execution_count = number
         cell.metadata = {}
-        cell.outputs = [_clean(output, number, home) for output in cell.outputs]
+        cell.outputs = _joined([_clean(output, number, home) for output in cell.outputs])
 
 
 def _clean(output: Any, number: int, home: Path) -> Any:
@@ -78,6 +85,17 @@ def _clean(output: Any, number: int, home: Path) -> Any:
             output.data[kind] = _without_places(content, home)
     output.get("metadata", {}).clear()
     return output
+
+
+def _joined(outputs: list[Any]) -> list[Any]:
+    """What was printed in one go is one output, however it came."""
+    joined: list[Any] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and joined[-1].get("name") == output.name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _without_places(text: str, home: Path) -> str:

@@ -1,7 +1,8 @@
 """What a script of ours would train, without training: `python -m gluon_job.describe`, from this directory's parent.
 
-Reads one JSON object from standard input: `script` (a module with HYPERPARAMETERS and `build`), `hyperparameters` and
-`channel_input_dirs`. Prints one: `values` (every hyperparameter), `samples` to train on, and of the net `parameters`,
+Reads one JSON object from standard input: `script`, `hyperparameters` and `channel_input_dirs`. The script is a module
+with HYPERPARAMETERS and `build` (the net of their values, for images) or `outline` (the net of values and channels, and
+its samples), if what it learns from are no images. Prints one: `values` (every hyperparameter), `samples` to train on, and of the net `parameters`,
 `dense` and `convolution` (multiply-adds a sample, forward). Exits with status 2 after an InputError's message.
 """
 
@@ -16,16 +17,18 @@ from gluon_job.errors import InputError
 from gluon_job.hyperparameters import parse
 
 _WRONG_INPUT = 2
-_KINDS = {"FullyConnected": "dense", "Convolution": "convolution"}
+_KINDS = {"FullyConnected": "dense", "dot": "dense", "Convolution": "convolution"}
 
 
 def describe(script: str, hyperparameters: Dict[str, Any], channel_input_dirs: Dict[str, str]) -> Dict[str, Any]:
     """The object above; InputError where the script would raise it before its first step."""
     module = importlib.import_module(script)
     values = parse(hyperparameters, module.HYPERPARAMETERS)
-    training, _ = datasets.load_images(channel_input_dirs)
-    size = net_size(module.build(values), training.images.shape[1:])
-    return {"values": values, "samples": len(training.images), **size}
+    if hasattr(module, "outline"):
+        net, samples = module.outline(values, channel_input_dirs)
+    else:
+        net, samples = module.build(values), datasets.load_images(channel_input_dirs)[0].images
+    return {"values": values, "samples": len(samples), **net_size(net, samples.shape[1:])}
 
 
 def net_size(net: Any, input_shape: Sequence[int]) -> Dict[str, int]:
@@ -42,8 +45,9 @@ def net_size(net: Any, input_shape: Sequence[int]) -> Dict[str, int]:
     except mx.MXNetError as error:
         reason = str(error).strip().rpartition(": ")[2]
         raise InputError(f"the net does not take images of the shape {list(input_shape)}: {reason}") from None
-    trained = [p.name for p in net.collect_params().values() if p.grad_req != "null"]
-    found = {"parameters": sum(_size(shapes[name]) for name in trained), "dense": 0, "convolution": 0}
+    # What only the training needs, such as how far a value is trusted, is no argument, and knows its shape itself.
+    trained = [shapes.get(p.name, p.shape) for p in net.collect_params().values() if p.grad_req != "null"]
+    found = {"parameters": sum(map(_size, trained)), "dense": 0, "convolution": 0}
     nodes = json.loads(symbol.tojson())["nodes"]
     for node in nodes:
         if node["op"] in _KINDS:

@@ -29,8 +29,8 @@ def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
     """The object above.
 
     Its keys: `versions`; `problems`, in words, of the parts that are missing; `values` of all hyperparameters, those
-    that were not given too; `rates` (`epochs` done and the `rates` then); `layers` (see `layer_table`); `classifier` (see `examine_classifier`) or `recommender` (see
-    `examine_recommender`).
+    that were not given too; `rates` (`epochs` done and the `rates` then); `layers` (see `layer_table`); `classifier`
+    (see `examine_classifier`) or `recommender` (see `examine_recommender`).
     """
     found: Dict[str, Any] = {"versions": _versions(), "problems": []}
     values, module = _values(request["script"], request["hyperparameters"])

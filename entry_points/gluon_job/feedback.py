@@ -15,6 +15,7 @@ from gluon_job.step import IMAGES, LABELS, Prediction
 from gluon_job.task import Task
 
 _NEGATIVES_STREAM = 2  # beside the streams of `Order`
+_DRAWS = 4  # of the embeddings, and their opposites, that make a vector
 
 
 class Tables(NamedTuple):
@@ -167,18 +168,36 @@ class Graphs:
             total = total + ops.broadcast_mul(counted, each)
         self.training = ops.Group([ops.BlockGrad(score), ops.MakeLoss(total)])
         self.prediction = net.score(ops, pairs, tables)
-        self._vectors = {kind: Prediction(net.vectors(ops, kind, pairs, tables)) for kind in net.counts}
+        self._embeddings = {
+            kind: [Prediction(part) for part in net.embedding(ops, kind, pairs, tables)] for kind in net.counts
+        }
+        self._towers = {kind: Prediction(net.tower(kind, pairs)) for kind in net.counts}
 
     def tables(self, net: Recommender, arrays: Mapping[str, Any], mean: float) -> Tables:
         """The model that the parameters are."""
         found: Dict[str, np.ndarray] = {}
-        for kind, vectors in self._vectors.items():
-            count = net.counts[kind]
-            ctx = next(iter(arrays.values())).context
-            found[kind] = vectors(arrays, mx.nd.arange(count, ctx=ctx)).asnumpy()
+        for kind, count in net.counts.items():
+            found[kind] = self._vectors(kind, count, arrays)
             bias = arrays.get(f"{net.prefix}{kind}_bias")
             found[f"{kind}_bias"] = np.zeros(count, np.float32) if bias is None else bias.asnumpy()[:, 0]
         return Tables(found["user"], found["item"], found["user_bias"], found["item_bias"], mean)
+
+    def _vectors(self, kind: str, count: int, arrays: Mapping[str, Any]) -> np.ndarray:
+        """The expected vectors float32 (count, factors): what a tower makes of an embedding's mean is another thing.
+
+        With draws of two values, as in training, and each with its opposite, they are exact where a tower takes the
+        embedding's values one by one and adds up what it makes of them; elsewhere they are a mean of many.
+        """
+        tower, ids = self._towers[kind], mx.nd.arange(count, ctx=next(iter(arrays.values())).context)
+        mean, *deviations = (part(arrays, ids) for part in self._embeddings[kind])
+        if not deviations:
+            return tower(arrays, mean).asnumpy()
+        draws = 2 * np.random.RandomState(0).randint(0, 2, (_DRAWS, 1, mean.shape[1])) - 1
+        total = 0
+        for signs in mx.nd.array(draws, ctx=mean.context):
+            offset = mx.nd.broadcast_mul(deviations[0], signs)
+            total = total + tower(arrays, mean + offset) + tower(arrays, mean - offset)
+        return (total / (2 * _DRAWS)).asnumpy()
 
 
 def _at_least(ratings: Ratings, threshold: float) -> Ratings:

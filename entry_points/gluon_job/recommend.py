@@ -46,7 +46,6 @@ def save(model_dir: str, tables: Tables, data: DataSet, known: Ratings, feedback
         "input": {"shape": [2], "dtype": "float32", "scale": 1.0, "end": [len(users), len(items)]},
         "output": "score",
         "feedback": feedback,
-        "mean": tables.mean,
         "range": [float(known.values.min()), float(known.values.max())],
         "example": {"user": data.users[known.users[0]], "k": _K},
     }
@@ -86,15 +85,14 @@ class Recommender:
         with np.load(artifact.existing(model_dir, _KNOWN), allow_pickle=False) as known:
             self._begins, self._rated = known["begins"], known["items"]
         self._users, self._items = parameters["users"].asnumpy(), parameters["items"].asnumpy()
-        # Of one unknown: no vector, no bias, but the mean that a user's bias has in it.
-        self._nobody = np.zeros(self._users.shape[1], np.float32)
-        self._nobody[-2:] = metadata["mean"], 1
-        self._nothing = np.zeros_like(self._nobody)
-        self._nothing[-2] = 1
         self._ids, self._titles = names["items"], names["titles"]
         self.users = {user: i for i, user in enumerate(names["users"])}
         self.items = {item: i for i, item in enumerate(names["items"])}
-        self._is_rated = np.bincount(self._rated, minlength=len(self._items)) > 0
+        ratings = np.bincount(self._rated, minlength=len(self._items))
+        self._is_rated = ratings > 0
+        # An unknown one is as those of the ratings are on average.
+        self._nobody = np.average(self._users, axis=0, weights=np.diff(self._begins)).astype(np.float32)
+        self._nothing = np.average(self._items, axis=0, weights=ratings).astype(np.float32)
         self._is_explicit, self._range = metadata["feedback"] == "explicit", metadata["range"]
         lengths = np.linalg.norm(self._items[:, :-2], axis=1, keepdims=True)
         self._directions = self._items[:, :-2] / np.maximum(lengths, 1e-12)

@@ -100,16 +100,27 @@ class Recommender(mx.gluon.HybridBlock):
     def score(self, ops: Any, pairs: Any, tables: Mapping[str, Any], sampled: bool = False) -> Any:
         """The scores: of the embeddings' means, or of embeddings sampled for each pair anew, with these variances."""
         user, item = self.places(ops, pairs)
-        vectors = [self.vectors(ops, kind, ids, tables, sampled) for kind, ids in (("user", user), ("item", item))]
+        vectors = [
+            self.tower(kind, self._drawn(ops, kind, ids, tables, sampled))
+            for kind, ids in (("user", user), ("item", item))
+        ]
         score = ops.sum(vectors[0] * vectors[1], axis=1) + self._mean
         for kind, ids in (("user_bias", user), ("item_bias", item)):
             if kind in self.embeddings:
-                score = score + ops.reshape(self._embedding(ops, kind, ids, tables, sampled), shape=(-1,))
+                score = score + ops.reshape(self._drawn(ops, kind, ids, tables, sampled), shape=(-1,))
         return score
 
-    def vectors(self, ops: Any, kind: str, ids: Any, tables: Mapping[str, Any], sampled: bool = False) -> Any:
-        """The vectors (N, factors) of users or items, before they are multiplied."""
-        return getattr(self, f"_{kind}_tower")(self._embedding(ops, kind, ids, tables, sampled))
+    def tower(self, kind: str, embedding: Any) -> Any:
+        """The vectors (N, factors), before they are multiplied, of embedded users or items (N, factors)."""
+        return getattr(self, f"_{kind}_tower")(embedding)
+
+    def embedding(self, ops: Any, kind: str, ids: Any, tables: Mapping[str, Any]) -> List[Any]:
+        """Of users, items or their biases the mean and, of a bayesian net, the standard deviation (N, width)."""
+        mean = self._look_up(ops, kind, ids, tables)
+        if not self.is_bayesian:
+            return [mean]
+        variances = {name: ops.exp(2 * tables[f"{name}_spread"]) for name in self.embeddings}
+        return [mean, ops.sqrt(self._look_up(ops, kind, ids, {**tables, **variances}))]
 
     def squares(self, ops: Any, pairs: Any, tables: Mapping[str, Any]) -> Any:
         """The sum of the squares of all that is embedded of each pair (N,)."""
@@ -145,12 +156,10 @@ class Recommender(mx.gluon.HybridBlock):
         """The variables of the tables by their names, as the other methods take them."""
         return {name: parameter.var() for name, parameter in self._reg_params.items()}
 
-    def _embedding(self, ops: Any, kind: str, ids: Any, tables: Mapping[str, Any], sampled: bool) -> Any:
-        mean = self._look_up(ops, kind, ids, tables)
+    def _drawn(self, ops: Any, kind: str, ids: Any, tables: Mapping[str, Any], sampled: bool) -> Any:
         if not sampled:
-            return mean
-        variances = {name: ops.exp(2 * tables[f"{name}_spread"]) for name in self.embeddings}
-        deviation = ops.sqrt(self._look_up(ops, kind, ids, {**tables, **variances}))
+            return self._look_up(ops, kind, ids, tables)
+        mean, deviation = self.embedding(ops, kind, ids, tables)
         # 1 or -1, as often: the loss of a product is a matter of mean and variance, and mxnet takes several times as
         # long for numbers of a normal distribution.
         sign = ops.Dropout(ops.ones_like(mean), p=0.5) - 1

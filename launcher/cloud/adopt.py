@@ -19,7 +19,7 @@ from launcher.config import Config
 from launcher.errors import UserError
 from launcher.run import Run
 
-_OWN = "sagemaker_"  # begins the hyperparameters that are the SDK's
+_OWN = ("sagemaker_", "_tuning_")  # begin the hyperparameters that are the SDK's and the tuner's
 
 
 def adopt(name: str, aws: Aws, config: Config, profile: str) -> Run:
@@ -54,7 +54,7 @@ def _fill(run: Run, job: Mapping[str, Any], aws: Aws, profile: str) -> None:
     (run.folder / "logs").mkdir()
     given = hyperparameters(job)
     code = run.folder / "code"
-    package = given.get(f"{_OWN}submit_directory", "")
+    package = given.get("sagemaker_submit_directory", "")
     if package:
         _fetch_code(Store(aws, split(package)[0]), package, code)
     final = home.runs_directory() / job["TrainingJobName"] / "code"
@@ -94,7 +94,7 @@ def _content(job: Mapping[str, Any], given: Mapping[str, Any], code: Path) -> di
     variables = job.get("Environment", {})
     every = variables.get("GLAUNCH_CHECKPOINT_EVERY")
     content = {
-        "entry_point": str(code / str(given.get(f"{_OWN}program", "unknown.py"))),
+        "entry_point": str(code / str(given.get("sagemaker_program", "unknown.py"))),
         "hosts": job["ResourceConfig"].get("InstanceCount", 1),
         "hyperparameters": {name: value for name, value in given.items() if not name.startswith(_OWN)},
         "channels": dict(_channels(job)),

@@ -36,7 +36,12 @@ def _model() -> Any:
 
 def training_instance_types() -> list[str]:
     """The instance types on which SageMaker trains, in some region."""
-    return list(_model().shape_for("TrainingInstanceType").enum)
+    return values("TrainingInstanceType")
+
+
+def values(name: str) -> list[str]:
+    """The values that AWS takes for one of its own kinds: `TransformInstanceType`."""
+    return list(_model().shape_for(name).enum)
 
 
 def problems(operation: str, request: Mapping[str, Any]) -> list[str]:

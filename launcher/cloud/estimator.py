@@ -70,7 +70,7 @@ def training_request(job: TrainingJob, settings: Settings, places: Places, names
     from sagemaker import estimator as sdk
 
     fitting: Any = sdk._TrainingJob
-    with _sdk_errors():  # what `fit()` does before it sends the request
+    with sdk_errors():  # what `fit()` does before it sends the request
         made.prepare_workflow_for_training(names.job_name)
         arguments = fitting.get_train_args(made, inputs(job, places), experiment_config=None)
         return dict(made.sagemaker_session.get_train_request(**arguments))
@@ -100,7 +100,7 @@ def estimator(job: TrainingJob, settings: Settings, places: Places, names: Names
     servers: dict[str, Any] = {"parameter_server": {"enabled": True}}
     measured = {**metrics.DEFINITIONS, **job.metrics}
     keep_alive = settings.keep_alive and math.ceil(settings.keep_alive)
-    with _sdk_errors():
+    with sdk_errors():
         return MXNet(
             entry_point=places.program,
             source_dir=places.code,
@@ -173,7 +173,7 @@ def image(settings: Settings, region: str) -> str:
     _quieten()
     from sagemaker import image_uris
 
-    with _sdk_errors():
+    with sdk_errors():
         return str(
             image_uris.retrieve(
                 "mxnet",
@@ -226,7 +226,8 @@ def _session(region: str) -> Any:
 
 
 @contextlib.contextmanager
-def _sdk_errors() -> Iterator[None]:
+def sdk_errors() -> Iterator[None]:
+    """Turns what the SDK raises in the block into a UserError."""
     try:
         yield
     except (ValueError, RuntimeError) as error:

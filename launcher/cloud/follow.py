@@ -52,7 +52,7 @@ def attend(run: Run, aws: Aws, screen: Console) -> Status:
             if not sys.stdin.isatty():
                 _say(_goes_on(run))
                 raise
-        answer = _ask(run)
+        answer = ask(run.name)
         if answer == "detach":
             _say(_goes_on(run))
             return run.status
@@ -130,10 +130,11 @@ def _reason(run: Run, error: Exception) -> str:
         return str(told)
 
 
-def _ask(run: Run) -> str:
+def ask(name: str) -> str:
+    """What a person wants who typed Ctrl-C while something on SageMaker was shown: detach, stop or watch."""
     try:
         answer: str = click.prompt(
-            f"\n{run.name} runs on SageMaker: detach (it goes on), stop it, or watch on?",
+            f"\n{name} runs on SageMaker: detach (it goes on), stop it, or watch on?",
             type=click.Choice(["detach", "stop", "watch"]),
             default="detach",
             err=True,

@@ -41,16 +41,20 @@ class Sending:
         package: its code; the file is gone with the directory it was packed in.
         uploads: of its channels that are on this machine, by name.
         checkpoints: to go on from, if they are on this machine.
+        places: of its code and data, when they are sent.
+        names: of it.
         request: the arguments of CreateTrainingJob.
     """
 
     package: Package
     uploads: Mapping[str, Upload]
     checkpoints: Upload | None
+    places: Places
+    names: Names
     request: dict[str, Any]
 
 
-def _ignore(doing: str, done: int = 0, total: int = 0) -> None:
+def ignore(doing: str, done: int = 0, total: int = 0) -> None:
     """For who does not want to know what is being done."""
 
 
@@ -62,7 +66,7 @@ def prepare(
     *,
     job_name: str,
     directory: Path,
-    on_step: Step = _ignore,
+    on_step: Step = ignore,
 ) -> Sending:
     """What sending a job would do, checked as far as that can be. Nothing is written in the account.
 
@@ -97,7 +101,7 @@ def prepare(
     names = Names(job_name, checks.role_arn(config, aws), config.stack, aws.region)
     request = estimator.training_request(job, settings, places, names)
     checks.require(api.problems("CreateTrainingJob", request))
-    return Sending(package, uploads, checkpoints, request)
+    return Sending(package, uploads, checkpoints, places, names, request)
 
 
 def submit(
@@ -106,7 +110,7 @@ def submit(
     settings: Settings,
     config: Config,
     aws: Aws,
-    on_step: Step = _ignore,
+    on_step: Step = ignore,
     *,
     profile: str = "default",
     price: float | None = None,
@@ -135,7 +139,7 @@ def submit(
         files.write_atomic(run.folder / "job.yaml", jobfile.to_yaml(job, settings))
         sending = prepare(job, settings, config, aws, job_name=run.name, directory=Path(directory), on_step=on_step)
         with _withdrawn(run, record, aws):
-            _send(sending, Store(aws, config.bucket), on_step)
+            send(sending, Store(aws, config.bucket), on_step)
             if isinstance(job.checkpoints.source, str):
                 on_step("copying the checkpoints")
                 _copy(job.checkpoints.source, record.checkpoints, aws)
@@ -146,7 +150,9 @@ def submit(
     return record
 
 
-def _send(sending: Sending, store: Store, on_step: Step) -> None:
+def send(sending: Sending, store: Store, on_step: Step) -> None:
+    """Sends the code and the data that S3 does not have yet."""
+
     def progress(doing: str) -> Any:
         return lambda done, total: on_step(doing, done, total)
 

@@ -23,9 +23,9 @@ from launcher.errors import UserError
 if TYPE_CHECKING:
     from launcher.cloud.aws import Aws
 
-TRAINING, HOSTING = "training", "hosting"
+TRAINING, HOSTING, TRANSFORM = "training", "hosting", "transform"
 TABLE = Path(__file__).with_name("prices.json")
-_USAGE = {TRAINING: "Train", HOSTING: "Host"}  # in a usage type
+_USAGE = {TRAINING: "Train", HOSTING: "Host", TRANSFORM: "Tsform"}  # in a usage type
 _ENDPOINTS = {"ap": "ap-south-1", "eu": "eu-central-1"}  # the nearest; us-east-1 for the others
 _NO_LIST = re.compile(r"(cn|us-gov|us-iso\w*)-.*")
 _PAGES = 5
@@ -63,6 +63,11 @@ def hosting(instance_type: str, region: str, aws: Aws | None = None) -> Price:
     return _instance(HOSTING, instance_type, region, aws)
 
 
+def transform(instance_type: str, region: str, aws: Aws | None = None) -> Price:
+    """The price of an instance of a batch transform, which only AWS's price list knows; else as `training`."""
+    return _instance(TRANSFORM, instance_type, region, aws)
+
+
 def serverless(region: str, aws: Aws | None = None) -> float | None:
     """US dollars a GB-second of a serverless endpoint: of its memory, while it answers; None where it is not known."""
     try:
@@ -90,8 +95,8 @@ def _instance(use: str, instance_type: str, region: str, aws: Aws | None) -> Pri
 
 def _of_table(use: str, instance_type: str, region: str, why: str) -> Price:
     table = _table()
-    price, source = table[use].get(region, {}).get(instance_type, (None, ""))
-    disk, _ = table["disk"][use].get(region, (None, ""))
+    price, source = table.get(use, {}).get(region, {}).get(instance_type, (None, ""))
+    disk, _ = table["disk"].get(use, {}).get(region, (None, ""))
     known = table["sources"].get(source, {"what": "", "date": ""})
     return Price(instance_type, region, price, disk, known["what"], known["date"], why)
 

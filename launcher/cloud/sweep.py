@@ -64,7 +64,7 @@ def listing(aws: Aws, stack: str) -> list[Item]:
         found = [
             *_tunings(client, stack),
             *_trainings(aws, client, stack),
-            *_transforms(client, stack),
+            *_transforms(aws, client, stack),
             *_endpoints(aws, stack),
             *_notebooks(client, stack),
         ]
@@ -75,7 +75,7 @@ def running(aws: Aws, stack: str) -> list[Item]:
     """What needs the stack's bucket and role: all but leftovers, and notebooks, which would go with the stack."""
     client = aws.client("sagemaker")
     with readable("what is running"):
-        jobs = [*_tunings(client, stack), *_trainings(aws, client, stack), *_transforms(client, stack)]
+        jobs = [*_tunings(client, stack), *_trainings(aws, client, stack), *_transforms(aws, client, stack)]
         return [*jobs, *_endpoints(aws, stack)]
 
 
@@ -159,16 +159,16 @@ def _trainings(aws: Aws, client: Any, stack: str) -> Iterator[Item]:
             yield Item(kind, one["TrainingJobName"], str(state), _machines(machines), one["CreationTime"], dollars)
 
 
-def _transforms(client: Any, stack: str) -> Iterator[Item]:
+def _transforms(aws: Aws, client: Any, stack: str) -> Iterator[Item]:
     jobs = _ours(
         client, stack, "list_transform_jobs", "TransformJobSummaries", "TransformJobArn", StatusEquals="InProgress"
     )
     for one in jobs:
         job = client.describe_transform_job(TransformJobName=one["TransformJobName"])
         machines = job["TransformResources"]
-        yield Item(
-            TRANSFORM, one["TransformJobName"], one["TransformJobStatus"], _machines(machines), one["CreationTime"]
-        )
+        dollars = _dollars(prices.transform, aws, machines, job.get("TransformStartTime"))
+        name, state = one["TransformJobName"], one["TransformJobStatus"]
+        yield Item(TRANSFORM, name, state, _machines(machines), one["CreationTime"], dollars)
 
 
 def _endpoints(aws: Aws, stack: str) -> Iterator[Item]:

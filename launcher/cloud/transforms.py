@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from launcher.cloud import attention, creation, endpoint_requests, removal, tags
+from launcher.cloud import api, attention, creation, endpoint_requests, endpoints, removal, tags
 from launcher.cloud.aws import Aws, code, readable, without_secrets
 from launcher.cloud.bucket import split
 from launcher.cloud.endpoint_requests import Names
@@ -57,14 +57,20 @@ class Order:
         return f"s3://{self.names.bucket}/runs/{self.names.version}/transform"
 
 
-def request(order: Order) -> dict[str, Any]:
-    """The arguments of CreateTransformJob, as the SDK's `Transformer(...).transform(...)` sends them."""
-    batching, names = order.batching, order.names
+def check(hosting: Hosting, batching: Batching) -> None:
+    """Raises UserError where SageMaker cannot transform so."""
     if batching.several > 1:
         raise UserError(
             f"--batch {batching.several}: SageMaker sends one record a request (--batch 1), or as many as fit into "
             "--max-payload"
         )
+    if hosting.instance_type not in api.values("TransformInstanceType"):
+        raise UserError(f"--instance-type: SageMaker transforms on no {hosting.instance_type}; {INSTANCE_TYPE} is one")
+
+
+def request(order: Order) -> dict[str, Any]:
+    """The arguments of CreateTransformJob, as the SDK's `Transformer(...).transform(...)` sends them."""
+    batching, names = order.batching, order.names
     data = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": order.source}}
     marks = {TAG: names.stack, **({tags.RUN: names.run} if names.run else {}), **order.hosting.tags}
     return {
@@ -98,7 +104,7 @@ def create(aws: Aws, order: Order) -> None:
     job = request(order)
     with readable(f"the transform job {name}"):
         try:
-            creation.once(lambda: client.create_model(**model), lambda: _has_model(client, name))
+            creation.once(lambda: client.create_model(**model), lambda: endpoints.has_model(client, name))
             creation.once(lambda: client.create_transform_job(**job), lambda: describe(client, name) is not None)
         except BaseException:
             clean_up(aws, name)
@@ -194,13 +200,3 @@ def last_lines(aws: Aws, name: str) -> list[str]:
 def _stopped(client: Any, name: str) -> bool | None:
     described = describe(client, name)
     return None if described and described["TransformJobStatus"] in ("InProgress", "Stopping") else True
-
-
-def _has_model(client: Any, name: str) -> bool:
-    try:
-        client.describe_model(ModelName=name)
-    except ClientError as error:
-        if tags.is_missing(error):
-            return False
-        raise
-    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,10 +76,15 @@ def settings_from(words: Mapping[str, Any], in_job_file: Settings | None = None)
     before = in_job_file or Settings()
     given = {name: value for name, value in words.items() if value is not None and value != ()}
     if "tags" in given:
-        given["tags"] = {**before.tags, **dict(_tag(text) for text in given["tags"])}
+        given["tags"] = {**before.tags, **tags_from(given["tags"])}
     if given.get("spot") is False:
         given.setdefault("max_wait", None)  # the job file's was meant for its spot
     return replace(before, **given)
+
+
+def tags_from(words: Iterable[str]) -> dict[str, str]:
+    """The tags of `--tag key=value` options; UserError for one that is none."""
+    return dict(_tag(text) for text in words)
 
 
 def _tag(text: str) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def send(job: TrainingJob, settings: Settings, profile: str, screen: Console) ->
     job = cost.limit(job, settings, price)
     _tell_cost(job, settings, price, screen)
     run = Run.create(job)
-    with _steps(screen) as on_step:
+    with steps(screen) as on_step:
         jobs.submit(run, job, settings, config, aws, on_step, profile=profile, price=price.per_hour)
     screen.print(f"sent {run.name}", highlight=False)
     return run, aws
@@ -61,7 +61,7 @@ def _tell_cost(job: TrainingJob, settings: Settings, price: Price, screen: Conso
 
 
 @contextmanager
-def _steps(screen: Console) -> Iterator[Step]:
+def steps(screen: Console) -> Iterator[Step]:
     """What is told of the steps: a line that changes, with a bar for bytes, on a terminal; elsewhere a line a step."""
     if not screen.is_terminal:
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from launcher.commands.aws_options import AWS
 from launcher.commands.shared import complete_run, json_option, on_option, profile_option, say
 from launcher.errors import JobFailed, UserError
+
+if TYPE_CHECKING:
+    from launcher.local.transform import Batching
 
 _ON_AWS = ("instance_type", "instances", "tags", "max_run")
 
@@ -79,21 +82,16 @@ def _refuse(words: Mapping[str, Any]) -> None:
             raise UserError(f"--{name.rstrip('s') if name == 'tags' else name.replace('_', '-')}: add --on aws")
 
 
-def _transform_here(model: str, found: Mapping[str, Path], output: Path, batching: Any) -> dict[str, str]:
+def _transform_here(model: str, found: Mapping[str, Path], output: Path, batching: Batching) -> dict[str, str]:
     from launcher import serving
     from launcher.local.transform import transform
 
     artifact, name, program = serving.find(model)
-    with click.progressbar(
-        length=len(found), label=f"{name}: {len(found)} files", file=click.get_text_stream("stderr")
-    ) as bar:
+    label = f"{name}: {len(found)} file{'s' if len(found) > 1 else ''}"
+    with click.progressbar(found.items(), label=label, file=click.get_text_stream("stderr")) as bar:
+        environment = serving.environment(program)
         return transform(
-            artifact,
-            found,
-            output,
-            batching,
-            environment=serving.environment(program),
-            on_file=lambda _name: bar.update(1),
+            artifact, found, output, batching, environment=environment, on_file=lambda _name: bar.update(1)
         )
 
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from launcher import tables
 from launcher.report import confusion, curves, examination, figures, identity, plots
 from launcher.report.curves import Curves
+from launcher.report.drawing import Figure
 from launcher.report.examination import Examination
-from launcher.report.figures import Figure, Series
+from launcher.report.figures import Series
 from launcher.report.page import Document
 from launcher.run import Run
 

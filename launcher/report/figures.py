@@ -1,46 +1,18 @@
-"""Figures by matplotlib: each as SVG that takes the page's colours, light or dark, and as PNG on white."""
+"""The kinds of figures: lines, bars, a matrix, a grid of pictures."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from launcher.report.drawing import GROUND, LINES, TEXT, Figure, canvas, drawn
 from launcher.report.pictures import Picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# Every colour in use, and the page's variable for it. Those of lines are Okabe and Ito's, which the colour-blind tell
-# apart (https://jfly.uni-koeln.de/color), but for the yellow, too light on white. No line is told by its colour alone.
-_TEXT, _MUTED, _RULE, _GROUND = "#18202c", "#566172", "#d8dee7", "#ffffff"
-LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_VARIABLES = {_TEXT: "--text", _MUTED: "--muted", _RULE: "--line", **{c: f"--line-{i}" for i, c in enumerate(LINES)}}
 _MARKERS, _DASHES = "osD^vP", ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
-_SIZE = 4.6, 2.7  # inches; a page shows an inch as about 78 pixels
 _MARKED = 40  # points of a line: more would be a line of markers
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib
-    "font.size": 10,
-    "text.color": _TEXT,
-    "text.parse_math": False,  # names come from anywhere
-    "axes.edgecolor": _MUTED,
-    "axes.labelcolor": _MUTED,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.unicode_minus": False,
-    "grid.color": _RULE,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "glaunch",
-}
 
 
 class Series(NamedTuple):
@@ -58,24 +30,6 @@ class Series(NamedTuple):
     y: Sequence[float]
     colour: int = 0
     dash: int = 0
-
-
-class Figure(NamedTuple):
-    """A figure.
-
-    Attributes:
-        name: of its file, without `.png`.
-        title: above it.
-        alt: what it shows, for those who do not see it.
-        svg: an element for a page of HTML; "" of one that is made of pixels.
-        png: a file's content.
-    """
-
-    name: str
-    title: str
-    alt: str
-    svg: str
-    png: bytes
 
 
 def lines(
@@ -99,7 +53,7 @@ def lines(
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-    with _figure() as figure:
+    with canvas() as figure:
         axes = figure.add_subplot()
         for one in series:
             colour, dash = LINES[one.colour % len(LINES)], _DASHES[one.dash % len(_DASHES)]
@@ -119,7 +73,7 @@ def lines(
             axes.set_ylim(bottom=0)
         if len(series) > 1:
             _legend(axes)
-        return _drawn(figure, name, title, alt)
+        return drawn(figure, name, title, alt)
 
 
 def bars(
@@ -135,7 +89,7 @@ def bars(
     """A chart of bars side by side, as `lines`: a group for each label; the x of the series are not looked at."""
     from matplotlib.ticker import PercentFormatter
 
-    with _figure() as figure:
+    with canvas() as figure:
         axes = figure.add_subplot()
         width = 0.8 / len(series)
         for number, one in enumerate(series):
@@ -155,7 +109,7 @@ def bars(
         axes.set_xlabel(x_label)
         if len(series) > 1:
             _legend(axes)
-        return _drawn(figure, name, title, alt)
+        return drawn(figure, name, title, alt)
 
 
 def matrix(name: str, title: str, alt: str, labels: Sequence[str], counts: npt.NDArray[Any]) -> Figure:
@@ -165,7 +119,7 @@ def matrix(name: str, title: str, alt: str, labels: Sequence[str], counts: npt.N
     count = len(labels)
     shares = counts / counts.sum(axis=1, keepdims=True).clip(1)
     side = min(9.0, 1.6 + 0.42 * count)
-    with _figure((side, side)) as figure:
+    with canvas((side, side)) as figure:
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.grid(visible=False)
@@ -176,12 +130,12 @@ def matrix(name: str, title: str, alt: str, labels: Sequence[str], counts: npt.N
             axes.set_xticks(range(count), names, rotation=45 if max(map(len, names)) > 3 else 0)
             axes.set_yticks(range(count), names)
             for (row, column), value in _cells(counts):
-                colour = _GROUND if shares[row, column] > 0.5 else _TEXT
+                colour = GROUND if shares[row, column] > 0.5 else TEXT
                 axes.text(column, row, f"{value}", ha="center", va="center", color=colour, fontsize=8)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        return _drawn(figure, name, title, alt, pixels=True)
+        return drawn(figure, name, title, alt, pixels=True)
 
 
 def grid(name: str, title: str, alt: str, pictures: Sequence[Picture], labels: Sequence[str]) -> Figure:
@@ -192,7 +146,7 @@ def grid(name: str, title: str, alt: str, pictures: Sequence[Picture], labels: S
     rows = -(-len(pictures) // columns)
     height, width = (max(picture.pixels.shape[axis] for picture in pictures) for axis in (0, 1))
     step = height * 1.45, width * 1.15
-    with _figure((1.05 * columns, 1.05 * rows * step[0] / step[1])) as figure:
+    with canvas((1.05 * columns, 1.05 * rows * step[0] / step[1])) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         for number, picture in enumerate(pictures):
@@ -204,41 +158,7 @@ def grid(name: str, title: str, alt: str, pictures: Sequence[Picture], labels: S
             axes.text(left + width / 2, top + height * 1.03, text, ha="center", va="top", fontsize=7)
         axes.set_xlim(0, columns * step[1])
         axes.set_ylim(rows * step[0], 0)
-        return _drawn(figure, name, title, alt, pixels=True)
-
-
-@contextmanager
-def _figure(size: tuple[float, float] = _SIZE) -> Iterator[Any]:
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as Drawing
-
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about letters that the font does not have
-        yield Drawing(size)
-
-
-def _drawn(figure: Any, name: str, title: str, alt: str, *, pixels: bool = False) -> Figure:
-    svg = "" if pixels else _svg(figure, name)
-    # Only a file needs its title in the picture.
-    figure.suptitle(title, x=0.02, y=1.02 if pixels else 1.04, ha="left", va="bottom", fontsize=11, fontweight="bold")
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=130, facecolor=_GROUND, bbox_inches="tight", metadata={"Software": None})
-    return Figure(name, title, alt, svg, png.getvalue())
-
-
-def _svg(figure: Any, name: str) -> str:
-    file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", pad_inches=0.04, metadata={"Date": None})
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<style [^>]*>.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)
-    # What is left are the names of marks and of clipping paths, of which a page may have only one each.
-    text = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = text.replace("'DejaVu Sans'", "system-ui, sans-serif")
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    return re.sub(r'(<svg )(?:height|width)="[^"]*"', r"\1", text, count=1)
+        return drawn(figure, name, title, alt, pixels=True)
 
 
 def _legend(axes: Any) -> None:

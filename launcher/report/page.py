@@ -11,7 +11,7 @@ from typing import Any
 
 from launcher import files
 from launcher.errors import UserError
-from launcher.report.figures import Figure
+from launcher.report.drawing import Figure
 
 INDEX = "index.html"
 _LIST = "figures.txt"  # the names of the PNG files that belong to the page

@@ -8,7 +8,8 @@ from typing import Any
 from launcher.report import figures
 from launcher.report.confusion import Confusion
 from launcher.report.curves import SPEED, TITLES, Chart, Curves, Line, finite
-from launcher.report.figures import Figure, Series
+from launcher.report.drawing import Figure
+from launcher.report.figures import Series
 from launcher.report.pictures import Picture
 
 EPOCHS = "epochs done"

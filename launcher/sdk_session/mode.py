@@ -23,6 +23,7 @@ class InPlaceOfSession(ProcessLocalSession):
     """What `sagemaker.Session()` makes in local mode: it takes what AWS takes, and keeps all that is written here."""
 
     _keeps_every_bucket = True
+    _refuses_git = False  # a submission to AWS clones here too
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from sagemaker.local.local_session import LocalSession
 from sagemaker.logs import ColorWrap
 
 from launcher import home, log
+from launcher.errors import UserError
 from launcher.run import Run
 from launcher.sdk_session import boto
 from launcher.sdk_session.buckets import DEFAULT, Buckets
@@ -23,11 +24,10 @@ from launcher.sdk_session.runtime import ProcessRuntimeClient
 ACCOUNT = "000000000000"
 _POLL = 0.05  # seconds
 _TELEMETRY = "sagemaker.telemetry.telemetry_logging"
-_OPTED_OUT = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
-
-
-class Interrupted(KeyboardInterrupt, Exception):
-    """Ctrl-C during `fit`, which forgets what is no Exception and returns as if all were well."""
+_NO_GIT = (
+    "git_config: a job here is made of files of this machine, and the SDK would show your token in git's command line: "
+    "clone the repository yourself and give its directory as source_dir"
+)
 
 
 class ProcessLocalSession(LocalSession):  # type: ignore[misc]  # the SDK has no types
@@ -45,6 +45,20 @@ class ProcessLocalSession(LocalSession):  # type: ignore[misc]  # the SDK has no
     """
 
     _keeps_every_bucket = False
+    _refuses_git = True
+
+    def __bool__(self) -> bool:
+        """False for the SDK's wrapper that counts calls for AWS `if sagemaker_session`: it then only passes them on.
+
+        Otherwise it sends the counts, or checks the whole configuration that opts out, and it swallows Ctrl-C in `fit`.
+        Constructors that take a `git_config` ask too, and before the SDK clones: see `_constructor_word`.
+
+        Raises:
+            UserError: there is a git_config.
+        """
+        if self._refuses_git and _constructor_word("git_config"):
+            raise UserError(_NO_GIT)
+        return sys._getframe(1).f_globals.get("__name__") != _TELEMETRY
 
     def __enter__(self) -> ProcessLocalSession:
         return self
@@ -86,19 +100,6 @@ class ProcessLocalSession(LocalSession):  # type: ignore[misc]  # the SDK has no
         value = copy.deepcopy(value)
         LocalSession.config.fset(self, value)
         self.local_code = bool((value or {}).get("local", {}).pop("local_code", False))
-
-    @property
-    def sagemaker_config(self) -> dict[str, Any]:
-        """The SDK's defaults, of the user; for the counting of calls, one that opts out of it.
-
-        The SDK checks a configuration whenever it reads it, which takes 0.15 s, and a fit reads it some twenty times:
-        so the one that opts out is for that one reader, three calls away from here.
-        """
-        return _OPTED_OUT if _caller(4) == _TELEMETRY else self._sagemaker_config
-
-    @sagemaker_config.setter
-    def sagemaker_config(self, value: dict[str, Any]) -> None:
-        self._sagemaker_config = value
 
     def default_bucket(self) -> str:
         """The bucket that the session or the SDK's configuration names, else one that is a folder of this machine."""
@@ -192,12 +193,16 @@ class ProcessLocalSession(LocalSession):  # type: ignore[misc]  # the SDK has no
         return Run(home.runs_directory() / job_name)
 
 
-def _caller(distance: int) -> str:
-    """The module of the function that called the one that called ..., so many calls away; "" when there are fewer."""
-    frame: FrameType | None = sys._getframe()
-    while frame and distance:
-        frame, distance = frame.f_back, distance - 1
-    return str(frame.f_globals.get("__name__")) if frame else ""
+def _constructor_word(name: str) -> Any:
+    """What an estimator's or model's constructor, up to four calls away, was given by that name; None without one."""
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(4):
+        if frame is None:
+            break
+        if frame.f_code.co_name == "__init__" and frame.f_locals.get(name):
+            return frame.f_locals[name]
+        frame = frame.f_back
+    return None
 
 
 @contextmanager
@@ -205,10 +210,6 @@ def _stopping(run: Run, waiting: bool) -> Iterator[None]:
     """Stops a job that is waited for when the waiting is interrupted."""
     try:
         yield
-    except KeyboardInterrupt as error:
-        if waiting:
-            run.stop()
-        raise Interrupted from error
     except BaseException:
         if waiting:
             run.stop()

@@ -31,7 +31,7 @@ def draw(study: Study) -> bool:
     except ImportError:
         return False
     panels = 1 + len(study.search.space)
-    columns = min(_COLUMNS, panels)
+    columns = 2 if panels in (2, 4) else _COLUMNS
     rows = -(-panels // columns)
     figure = Figure(figsize=(_WIDTH * columns, _HEIGHT * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -43,7 +43,7 @@ def draw(study: Study) -> bool:
         axis.grid(alpha=0.25)
     for axis in axes[panels:]:
         axis.set_axis_off()
-    figure.suptitle(f"{study.name}: {study.search.goal} of {len(trials)} trials", fontsize=11)
+    figure.suptitle(f"{study.name}: the {study.search.goal} in {len(trials)} trials", fontsize=11)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     try:

@@ -103,7 +103,8 @@ class Study:
         best: Trial | None = None
         for trial in self.trials:
             if trial.state == COMPLETED and trial.objective is not None:
-                best = trial if self.search.is_better(trial.objective, best and best.objective) else best
+                than = None if best is None else best.objective
+                best = trial if self.search.is_better(trial.objective, than) else best
         return best
 
     def with_trial(self, trial: Trial) -> Study:
@@ -126,14 +127,16 @@ class Study:
         shutil.rmtree(self.folder)
 
 
-def create(job: TrainingJob, search: Search, settings: Settings | None = None, **where: str) -> Study:
+def create(
+    job: TrainingJob, search: Search, settings: Settings | None = None, *, region: str = "", profile: str = ""
+) -> Study:
     """A new study, in a folder of its own.
 
     Args:
         job: that is tried, with the values that are not tuned.
         search: what is looked for.
         settings: of one on SageMaker.
-        where: its `region` and `profile` there.
+        region, profile: of one on SageMaker.
 
     Raises:
         JobFailed: the folder cannot be written.
@@ -142,7 +145,8 @@ def create(job: TrainingJob, search: Search, settings: Settings | None = None, *
     try:
         directory.mkdir(parents=True, exist_ok=True)
         name = _new_folder(directory, job.name)
-        made = Study(name, search, time.time(), conductor=processes.identity(os.getpid()), **where)
+        conductor = None if region else processes.identity(os.getpid())
+        made = Study(name, search, time.time(), conductor=conductor, region=region, profile=profile)
         files.write_atomic(made.folder / "job.yaml", jobfile.to_yaml(job, settings))
     except OSError as error:
         raise JobFailed(

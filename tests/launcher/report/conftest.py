@@ -1,0 +1,107 @@
+"""A real run and its report, and a real browser to look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from launcher import data
+
+CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+HOSTILE = "<script>document.title='taken'</script>\"><img src=x onerror=\"document.title='taken'\">"
+LABELS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "a & b", HOSTILE]
+
+
+def glaunch_in(home: Path, *words: object, status: int = 0) -> str:
+    """What the command prints, with that home."""
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher", *map(str, words)],
+        env={**os.environ, "GLAUNCH_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
+    return done.stdout if status == 0 else done.stderr
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `glaunch show` says of a small network that has learned the sample digits, classes of hostile names.
+
+    Its home is `home`.
+    """
+    home = tmp_path_factory.mktemp("reported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GLAUNCH_HOME", str(home))
+        sample = data.sample_digits()
+    shutil.copytree(sample, home / "<b>digits")
+    (home / "<b>digits" / "labels.txt").write_text("\n".join(LABELS), "utf-8")
+    words = ["--data", home / "<b>digits", "-p", "epochs=3", "-p", "hidden=[32]", "-p", "learning_rate=0.05"]
+    run = json.loads(glaunch_in(home, "run", "mnist_mlp", *words, "--json"))
+    return {**run, "home": home}
+
+
+@pytest.fixture(scope="session")
+def reported(digits: dict[str, Any]) -> dict[str, Any]:
+    """What `glaunch report --json` says of the run."""
+    return json.loads(glaunch_in(digits["home"], "report", digits["name"], "--json"))
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Any]:
+    """Headless Chromium, which notes every request. Without it the tests are skipped, and fail in CI."""
+    if not (os.access(CHROMIUM, os.X_OK) and os.access(DRIVER, os.X_OK)):
+        reason = f"no {CHROMIUM} and {DRIVER}: run `make debian`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = CHROMIUM
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
+            options.add_argument(flag)
+        chromium = webdriver.Chrome(options, Service(DRIVER))
+        yield chromium
+        chromium.quit()
+
+
+@pytest.fixture
+def open_page(driver: Any) -> Iterator[Callable[..., Any]]:
+    """`open_page(path, width=1280, scheme="light", script=True)`: the browser, with the page in it.
+
+    When the test is over, no page may have asked for anything but itself and what is in it, or have met with an error.
+    """
+
+    def show(path: str, width: int = 1280, scheme: str = "light", script: bool = True) -> Any:
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not script})
+        driver.get(Path(path).as_uri())
+        return driver
+
+    driver.get_log("performance")
+    yield show
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file:///", "data:"))] == []
+    assert len({url for url in asked if url.startswith("file:")}) <= 3
