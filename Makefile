@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint docs aws-env debian clean
+.PHONY: demo test lint docs notebooks aws-env debian clean
 
 demo: $(INSTALLED)  ## train a digit classifier on this machine
 	$(BIN)/glaunch run mnist_mlp
@@ -20,6 +20,9 @@ lint: $(INSTALLED)  ## ruff on everything, mypy --strict on launcher and infra, 
 
 docs: $(INSTALLED)  ## the pages that are made from the code
 	$(BIN)/python docs/make_entry_points_page.py
+
+notebooks: $(INSTALLED)  ## the labs, executed on the samples; NOTEBOOKS="01_first_network ..." for some
+	$(BIN)/python notebooks/make.py $(NOTEBOOKS)
 
 aws-env:  ## Python 3.8 as in AWS's image, for the tests that compare with it (.venv-aws)
 	sh tests/make_aws_env

@@ -57,22 +57,57 @@ def print_endpoints(endpoints: list[Endpoint], console: Console) -> None:
 
 
 def prediction_lines(name: str, answer: Any) -> Iterator[str]:
-    """An answer, line by line: classes where it has predictions, else as it is.
+    """An answer, line by line: classes, objects, ratings or recommendations where it has them, else as it is.
 
     Args:
         name: of what was asked.
         answer: decoded.
     """
-    predictions = answer.get("predictions") if isinstance(answer, dict) else None
-    if predictions and all(isinstance(one, dict) and "objects" in one for one in predictions):
+    content = answer if isinstance(answer, dict) else {}
+    predictions: Any = content.get("predictions")
+    if _all_have(predictions, "objects"):
         yield from _object_lines(name, predictions)
-        return
-    if not predictions or not all(isinstance(one, dict) and "label" in one for one in predictions):
+    elif _all_have(predictions, "user", "item"):
+        yield from _rating_lines(name, predictions)
+    elif _all_have(predictions, "label", "probability"):
+        for number, one in enumerate(predictions):
+            row = f" [{number}]" if len(predictions) > 1 else ""
+            yield f"{name}{row}: {one['label']} ({one['probability']:.4f})"
+    elif _is_recommendation(content):
+        yield from _recommendation_lines(name, content)
+    else:
         yield f"{name}: {answer if isinstance(answer, str) else json.dumps(answer)}"
-        return
-    for number, one in enumerate(predictions):
-        row = f" [{number}]" if len(predictions) > 1 else ""
-        yield f"{name}{row}: {one['label']} ({one['probability']:.4f})"
+
+
+def _all_have(found: Any, *keys: str) -> bool:
+    """Whether it is a list of objects, at least one, that have these keys."""
+    return isinstance(found, list) and bool(found) and all(isinstance(one, dict) and {*keys} <= {*one} for one in found)
+
+
+def _is_recommendation(content: dict[str, Any]) -> bool:
+    is_asked = "user" in content or _all_have([content.get("similar_to")], "item", "title")
+    return is_asked and (content.get("items") == [] or _all_have(content.get("items"), "item", "title"))
+
+
+def _rating_lines(name: str, predictions: list[Any]) -> Iterator[str]:
+    for one in predictions:
+        note = f" ({one['note']})" if "note" in one else ""
+        yield f"{name}: user {one['user']}, item {one['item']}: {_value(one)}{note}"
+
+
+def _recommendation_lines(name: str, answer: dict[str, Any]) -> Iterator[str]:
+    similar = answer.get("similar_to")
+    asked = f"similar to {similar['title']} ({similar['item']})" if similar else f"for user {answer.get('user')}"
+    yield f"{name}: {asked}{'' if answer['items'] else ': nothing is left'}"
+    for one in answer["items"]:
+        yield f"  {one['title']} ({one['item']}): {_value(one)}"
+    if "note" in answer:
+        yield f"  {answer['note']}"
+
+
+def _value(one: dict[str, Any]) -> str:
+    """What a recommender says of an item, such as `rating 4.25`."""
+    return next((f"{key} {one[key]:.4g}" for key in ("rating", "score", "similarity") if key in one), "")
 
 
 def _object_lines(name: str, predictions: list[Any]) -> Iterator[str]:

@@ -127,8 +127,7 @@ def _describe(net: Net, hosts: int) -> str:
     operations = size.dense + size.convolution
     layers = f"; {operations:,} multiply-adds a sample" if operations else ""
     return (
-        f"{size.parameters:,} parameters{sent}{layers}; "
-        f"{net.samples:,} samples in {net.steps(hosts):,} steps an epoch"
+        f"{size.parameters:,} parameters{sent}{layers}; {net.samples:,} samples in {net.steps(hosts):,} steps an epoch"
     )
 
 
@@ -190,9 +189,9 @@ def _training_seconds(found: CloudPlan) -> float | None:
 def _print_speeds(found: Plan, speeds: list[Speed], screen: Console) -> None:
     screen.print()
     if not speeds:
-        unknown = "How fast it is" if found.net else "How fast it is, and what it sends at a step,"
+        unknown = "Its speed" if found.net else "How fast it is, and what it sends at a step,"
         screen.print(
-            f"{unknown} is not known without running it, but of mnist_mlp and mnist_cnn. "
+            f"{unknown} is not known without running it, as it is for mnist_mlp and mnist_cnn. "
             "`glaunch run` it on one host and on two, with little data.",
             highlight=False,
         )

@@ -9,6 +9,7 @@ NAME/
   model.tar.gz    the trained model
   output.tar.gz   what the script left in its output directory, if anything
   hosts/HOST/     what the host saw as /opt/ml
+  report/         what `glaunch report` made of it, and comparison/ of it beside others
   cloud.json      where it is, if it runs on SageMaker (`launcher.cloud.record`)
   request.json    what the SageMaker SDK asked for, if it did (`launcher.sdk_session.training`)
 """

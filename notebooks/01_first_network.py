@@ -130,7 +130,9 @@ net.add(
 )
 net.initialize(mx.init.Xavier())
 net.hybridize()
-net(mx.nd.array(inputs[:1]))
+
+# %%
+net(mx.nd.array(inputs[:1]))  # its first picture tells it how many numbers come in
 weights = sum(parameter.data().size for parameter in net.collect_params().values())
 print(f"{weights} weights: (784 + 1) x 16 + (16 + 1) x 16 + (16 + 1) x 10")
 

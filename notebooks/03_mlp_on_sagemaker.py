@@ -18,7 +18,8 @@ import launcher
 from launcher import data, library
 from launcher.run import Run
 
-logging.disable(logging.INFO)  # the libraries tell much; this leaves their warnings
+logging.disable(logging.WARNING)  # the SDK tells much that is of no use here, such as that there is a version 3
+os.environ["SAGEMAKER_SUPPRESS_V2_WARNING"] = "1"
 full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
 folder = data.get("mnist" if full else "mnist-sample")
 
@@ -145,7 +146,7 @@ job = session.sagemaker_client.describe_training_job(TrainingJobName=estimator.l
 measured = {metric["MetricName"]: metric["Value"] for metric in job["FinalMetricDataList"]}
 mnist_accuracy = measured["validation:accuracy"]
 model = Run.find(estimator.latest_training_job.name).model
-print(job["TrainingJobStatus"], measured)
+print(job["TrainingJobStatus"], {name: value for name, value in measured.items() if "accuracy" in name})
 
 # %% [markdown]
 # **Deploy** starts an endpoint, **predict** asks it, and **delete** ends it. An endpoint on AWS costs money every
@@ -194,26 +195,23 @@ mode.stop()
 # ## Then against moto
 #
 # **moto** is a program that answers as AWS does: it takes the requests, remembers what it was told, and runs nothing.
-# With it we see what would be sent, and that AWS's library finds no fault with it. It needs an address and keys, and
-# any will do.
+# With it we see what would be sent, and that AWS's library finds no fault with it. From `start` on, all that AWS's
+# libraries send goes to moto, inside this process.
 
 # %%
-from moto.server import ThreadedMotoServer
+from moto import mock_aws
 
-server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-server.start()
-host, port = server.get_host_and_port()
-keys = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_DEFAULT_REGION": "eu-west-1"}
-before = dict(os.environ)
-os.environ.update(keys, AWS_ENDPOINT_URL=f"http://{host}:{port}")
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-west-1")
+moto = mock_aws()
+moto.start()
 
 # %% [markdown]
-# The same cells again. Only the session is another one, and it talks to the address above; a role has an address on
-# AWS too, its *ARN*.
+# The same cells again. Only the session is another one, and it talks to moto; a role has an address on AWS too, its
+# *ARN*.
 
 # %%
 ROLE = "arn:aws:iam::123456789012:role/labs"
-session = sagemaker.Session(default_bucket="labs-bucket")
+session = sagemaker.Session()
 uri = session.upload_data(str(folder), key_prefix="labs/mnist")
 estimator = describe(ROLE, instance_count=2)
 estimator.fit({"training": uri}, wait=False)
@@ -243,9 +241,7 @@ left = client.list_endpoints()["Endpoints"] + client.list_models()["Models"]
 print("left:", left)
 
 # %%
-server.stop()
-os.environ.clear()
-os.environ.update(before)
+moto.stop()
 
 # %% [markdown]
 # ## And on AWS
@@ -286,7 +282,6 @@ if role:
 tried = {
     "128, 64, relu": {},
     "16, 16, relu": {"hidden": [16, 16]},
-    "256, 128, 64, relu": {"hidden": [256, 128, 64]},
     "128, 64, tanh": {"activation": "tanh"},
     "128, 64, sigmoid": {"activation": "sigmoid"},
 }

@@ -2,8 +2,9 @@
 
 Reads one JSON object from standard input: `script`, `hyperparameters` and `channel_input_dirs`. The script is a module
 with HYPERPARAMETERS and `build` (the net of their values, for images) or `outline` (the net of values and channels, and
-its samples), if what it learns from are no images. Prints one: `values` (every hyperparameter), `samples` to train on, and of the net `parameters`,
-`dense` and `convolution` (multiply-adds a sample, forward). Exits with status 2 after an InputError's message.
+its samples), if what it learns from are no images. Prints one: `values` (every hyperparameter), `samples` to train on,
+and of the net `parameters`, `dense` and `convolution` (multiply-adds a sample, forward). Exits with status 2 after an
+InputError's message.
 """
 
 import importlib

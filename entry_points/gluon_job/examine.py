@@ -9,7 +9,6 @@ the parts that could be made, and writes the arrays of `classifier` to the file 
 import importlib
 import json
 import os
-import platform
 import sys
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -28,11 +27,11 @@ _POINTS = 240  # of the learning rate, at most
 def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
     """The object above.
 
-    Its keys: `versions`; `problems`, in words, of the parts that are missing; `values` of all hyperparameters, those
+    Its keys: `problems`, in words, of the parts that are missing; `values` of all hyperparameters, those
     that were not given too; `rates` (`epochs` done and the `rates` then); `layers` (see `layer_table`); `classifier`
     (see `examine_classifier`) or `recommender` (see `examine_recommender`).
     """
-    found: Dict[str, Any] = {"versions": _versions(), "problems": []}
+    found: Dict[str, Any] = {"problems": []}
     values, module = _values(request["script"], request["hyperparameters"])
     if module is not None:
         found["values"] = values
@@ -59,10 +58,6 @@ def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
         except (InputError, FloatingPointError, OSError, mx.MXNetError) as error:
             found["problems"].append(f"Nothing was predicted: {str(error).strip().splitlines()[0]}.")
     return found
-
-
-def _versions() -> Dict[str, str]:
-    return {"Python": platform.python_version(), "MXNet": mx.__version__, "NumPy": np.__version__}
 
 
 def _values(script: Optional[str], given: Mapping[str, Any]) -> Any:

@@ -105,9 +105,8 @@ class Recommender:
         values = self._shown(np.einsum("nd,nd->n", users, items))
         answers = []
         for (user, item), (u, i), value in zip(pairs, rows, values.tolist()):
-            unknown = [self._new_user(user)] if not self._has_rated(u) else []
-            unknown += [f"item {item!r} is new: what is said of all items"] if i is None else []
-            answers.append({"user": user, "item": item, self._name: value, **_note(unknown)})
+            notes = [*self._of_user(user, u), *self._of_item(item, i)]
+            answers.append({"user": user, "item": item, self._name: value, **_note(notes)})
         return answers
 
     def recommend(self, user: str, k: int, with_rated: bool = False) -> Dict[str, Any]:
@@ -121,7 +120,7 @@ class Recommender:
             count -= len(rated)
         best = ranking.top(scores[None], k)[0][:count] if count else []
         found = [{**self._item(i), self._name: value} for i, value in zip(best, self._shown(scores[best]).tolist())]
-        return {"user": user, "items": found, **_note([] if self._has_rated(place) else [self._new_user(user)])}
+        return {"user": user, "items": found, **_note(self._of_user(user, place))}
 
     def similar(self, item: str, k: int) -> Dict[str, Any]:
         """The k items whose vectors point most nearly as this one's; InputError when there is no such item."""
@@ -132,12 +131,7 @@ class Recommender:
         cosines[place] = -np.inf
         best = ranking.top(cosines[None], min(k, len(cosines) - 1))[0] if len(cosines) > 1 else []
         found = [{**self._item(i), "similarity": float(cosines[i])} for i in best]
-        is_rated = self._is_rated[place]
-        return {
-            "similar_to": self._item(place),
-            "items": found,
-            **_note([] if is_rated else ["nobody rated this item"]),
-        }
+        return {"similar_to": self._item(place), "items": found, **_note(self._of_item(item, place))}
 
     @property
     def _name(self) -> str:
@@ -147,11 +141,17 @@ class Recommender:
         """Ratings in their range, or the probabilities of a choice."""
         return np.clip(scores, *self._range) if self._is_explicit else 0.5 * (1 + np.tanh(0.5 * scores))
 
-    def _has_rated(self, user: Optional[int]) -> bool:
-        return user is not None and bool(self._begins[user + 1] > self._begins[user])
+    def _of_user(self, user: str, place: Optional[int]) -> List[str]:
+        """What to know of answers for a user who has rated nothing."""
+        if place is None:
+            return [f"user {user!r} is new: the mean over all ratings' users"]
+        return [] if self._begins[place] < self._begins[place + 1] else [f"user {user!r} has no ratings to learn from"]
 
-    def _new_user(self, user: str) -> str:
-        return f"user {user!r} is new: what is said of all users"
+    def _of_item(self, item: str, place: Optional[int]) -> List[str]:
+        """What to know of answers for an item that nobody has rated."""
+        if place is None:
+            return [f"item {item!r} is new: the mean over all ratings' items"]
+        return [] if self._is_rated[place] else [f"item {item!r} has no ratings to learn from"]
 
     def _item(self, place: int) -> Dict[str, Any]:
         return {"item": self._ids[place], "title": self._titles[place]}

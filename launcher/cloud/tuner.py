@@ -5,6 +5,7 @@ and sending it, once.
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import time
 from collections.abc import Mapping
@@ -52,6 +53,7 @@ def tuning_request(
     made = estimator.estimator(job, settings, places, names)
     from sagemaker import tuner as sdk
 
+    logging.getLogger("sagemaker.estimator").setLevel(logging.ERROR)  # it warns that the job has not run yet
     inputs = estimator.inputs(job, places)
     with estimator.sdk_errors():
         tuner: Any = sdk.HyperparameterTuner(

@@ -84,13 +84,13 @@ def _refuse(words: Mapping[str, Any]) -> None:
 
 def _transform_here(model: str, found: Mapping[str, Path], output: Path, batching: Batching) -> dict[str, str]:
     from launcher import serving
-    from launcher.local.transform import transform
+    from launcher.local import transform as local
 
     artifact, name, program = serving.find(model)
     label = f"{name}: {len(found)} file{'s' if len(found) > 1 else ''}"
     with click.progressbar(found.items(), label=label, file=click.get_text_stream("stderr")) as bar:
         environment = serving.environment(program)
-        return transform(
+        return local.transform(
             artifact, found, output, batching, environment=environment, on_file=lambda _name: bar.update(1)
         )
 

@@ -87,7 +87,13 @@ class Keeper:
         return self._stopping or orphaned or not self._endpoint.folder.exists()  # unrecorded, nobody could end it
 
     def _tend(self, listener: socket.socket) -> None:
-        """One look at everything."""
+        """One look at everything, and first the start of what is due: no worker waits for a tick."""
+        now = time.monotonic()
+        for number, due in [*self._due.items()]:
+            if now >= due:
+                del self._due[number]
+                self._workers[number] = self._start(number, listener)
+                self._record_workers()
         self._read(_TICK)
         now = time.monotonic()
         for worker in [*self._workers.values()]:
@@ -98,11 +104,6 @@ class Keeper:
             elif worker.is_ready and now - worker.heard > self._settings.limit + _SILENCE:
                 worker.kill("it showed no sign of life")
         self._reap_adopted()
-        for number, due in [*self._due.items()]:
-            if now >= due:
-                del self._due[number]
-                self._workers[number] = self._start(number, listener)
-                self._record_workers()
 
     def _start(self, number: int, listener: socket.socket) -> Worker | ModelServer:
         if self._settings.server == MMS:

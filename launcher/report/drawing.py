@@ -68,8 +68,9 @@ def canvas(size: tuple[float, float] = _SIZE) -> Iterator[Any]:
 def drawn(figure: Any, name: str, title: str, alt: str, *, pixels: bool = False) -> Figure:
     """What was drawn; one that is made of `pixels` has no SVG."""
     svg = "" if pixels else _svg(figure, name)
-    # Only a file needs its title in the picture.
-    figure.suptitle(title, x=0.02, y=1.02 if pixels else 1.04, ha="left", va="bottom", fontsize=11, fontweight="bold")
+    # Only a file needs its title in the picture: just above what is drawn.
+    (width, height), box = figure.get_size_inches(), figure.get_tightbbox()
+    figure.text(box.x0 / width, (box.y1 + 0.08) / height, title, fontsize=11, fontweight="bold")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=130, facecolor=GROUND, bbox_inches="tight", metadata={"Software": None})
     return Figure(name, title, alt, svg, png.getvalue())

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launcher import archive, library
+from launcher import archive, library, question
 from launcher.errors import JobFailed, UserError
 from launcher.job import is_in_s3
 from launcher.local import channels
@@ -61,33 +58,33 @@ def examine_all(runs: Sequence[tuple[Run, Curves]]) -> list[Examination]:
 
 def examine(run: Run, curves: Curves) -> Examination:
     """Looks at a run's model, as far as there is one, and its validation data, as far as they are still there."""
-    problems = []
+    problems = [] if run.model.exists() else ["The run has left no model: nothing was predicted, no layers are known."]
+    if problems and script(run) is None:
+        return Examination({}, {}, tuple(problems))
     with tempfile.TemporaryDirectory(prefix="glaunch-report-") as directory:
         scratch = Path(directory)
-        model = scratch / "model"
-        try:
-            if run.model.exists():
-                archive.extract(run.model, model)
-            else:
-                problems.append("The run has left no model: there are no predictions and no summary of its layers.")
-            data = _link(run, scratch / "data") if run.model.exists() else None
-        except UserError as error:
-            problems.append(f"The data cannot be looked at any more, so nothing was predicted: {error}.")
-            data = None
-        if not model.exists():
-            data = None
-        request = {
-            "model_dir": str(model) if model.exists() else None,
+        request: dict[str, Any] = {
+            "model_dir": None,
             "script": script(run),
             "hyperparameters": run.job_content.get("hyperparameters") or {},
-            "channel_input_dirs": data,
+            "channel_input_dirs": None,
             "batches": curves.plan and curves.plan.batches,
             "epochs": curves.epochs or None,
         }
+        if run.model.exists():
+            try:
+                archive.extract(run.model, scratch / "model")
+                request["model_dir"] = str(scratch / "model")
+                request["channel_input_dirs"] = _link(run, scratch / "data")
+            except UserError as error:
+                problems.append(f"Nothing was predicted: {error}.")
         try:
-            content = _ask(request, scratch / "arrays.npz")
-        except JobFailed as error:
-            return Examination({}, {}, (*problems, f"The model could not be looked at: {error}."))
+            failing = "The model could not be looked at"
+            content = question.ask(
+                "examine", scratch / "arrays.npz", failing=failing, deadline=_DEADLINE, request=request
+            )
+        except (JobFailed, UserError) as error:
+            return Examination({}, {}, (*problems, f"{error}."))
         return Examination(content, _arrays(scratch / "arrays.npz"), (*problems, *content.pop("problems")))
 
 
@@ -119,26 +116,6 @@ def _link(run: Run, directory: Path) -> dict[str, str]:
         channels.link(files, directory / name)
         found[name] = str(directory / name)
     return found
-
-
-def _ask(request: dict[str, Any], arrays: Path) -> dict[str, Any]:
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "gluon_job.examine", str(arrays)],
-            cwd=library.directory(),
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-            input=json.dumps(request),
-            capture_output=True,
-            text=True,
-            timeout=_DEADLINE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise JobFailed(f"it took more than {_DEADLINE:g} s") from None
-    if done.returncode != 0:
-        raise JobFailed((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
-    content: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return content
 
 
 def _arrays(path: Path) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
+import os
 import platform
 import time
 from collections.abc import Mapping
@@ -93,10 +95,13 @@ def as_json(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
 
 
-def environment(run: Run, versions: dict[str, str]) -> list[tuple[str, str]]:
+def environment(run: Run) -> list[tuple[str, str]]:
     """Names and values of where this report was made; for a run of this machine, that is where it ran, too."""
-    rows = [("glaunch", __version__), *versions.items(), ("system", f"{platform.system()} {platform.release()}")]
-    rows.append(("processor", f"{platform.machine()}, {len(_cores())} cores"))
+    # Asked of the packages: MXNet is never imported here.
+    versions = [(title, importlib.metadata.version(name)) for title, name in (("MXNet", "mxnet"), ("NumPy", "numpy"))]
+    rows = [("glaunch", __version__), ("Python", platform.python_version()), *versions]
+    rows.append(("system", f"{platform.system()} {platform.release()}"))
+    rows.append(("processor", f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"))
     # Their values may be secrets.
     variables = ", ".join(map(str, run.job_content.get("environment") or {}))
     return [*rows, ("variables of the job", variables)] if variables else rows
@@ -160,9 +165,3 @@ def _sha256(path: Path) -> str:
 
 def _time(when: float | None) -> str:
     return "" if when is None else time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(when))
-
-
-def _cores() -> set[int]:
-    import os
-
-    return os.sched_getaffinity(0)

@@ -73,7 +73,7 @@ def _frame(
         "hyperparameters": identity.as_json(given),
         "defaults": identity.as_json({name: value for name, value in values.items() if name not in given}),
         "data": identity.data(run),
-        "environment": identity.environment(run, found.content.get("versions", {})),
+        "environment": identity.environment(run),
         "is_remote": run.is_remote,
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -102,10 +102,11 @@ class _Conductor:
 
     def _end(self, one: _Running) -> None:
         self._running.remove(one)
-        trial = _outcome(one.trial, one.run, self._study.search.objective)
+        metric = self._study.search.objective
+        trial = _outcome(one.trial, one.run, metric)
         self._sampler.tell(trial.number, trial.objective if trial.state == COMPLETED else None)
         self._note(trial)
-        if trial.state == COMPLETED and trial.objective is None and self._study.best is None:
+        if trial.state == COMPLETED and not _measured(one.run, metric) and self._study.best is None:
             raise JobFailed(f"{trial.run}: {trial.reason}")
 
     def _note(self, trial: Trial) -> None:
@@ -125,10 +126,9 @@ class _Conductor:
                 deadline = 0.0
                 one.run.stop(deadline)
             one.process.wait()
-        # One whose start was interrupted is not among them, and has no process any more.
         for trial in [one for one in self._study.trials if one.state not in (COMPLETED, FAILED, STOPPED)]:
             run = Run.find(trial.run)
-            run.stop(deadline)
+            _end_record(run)
             self._study = self._study.with_trial(_outcome(trial, run, self._study.search.objective))
 
     def _close(self, state: str, reason: str) -> None:
@@ -136,13 +136,28 @@ class _Conductor:
         self._study.write()
 
 
+def _end_record(run: Run) -> None:
+    """Of a run whose start was interrupted: it has no process any more, and its record says that it is this one."""
+    status = run.recorded_status()
+    if not status.is_over:
+        run.write_status(replace(status, state=STOPPED, ended=time.time(), reason="stopped before it began"))
+
+
 def _outcome(trial: Trial, run: Run, metric: str) -> Trial:
     """A trial as its run has ended."""
-    status = run.status
-    value, reason = status.metrics.get(metric), status.reason
-    if value is not None and not math.isfinite(value):
-        value, reason = None, reason or f"its {metric} is {value}"
-    elif value is None and status.state == COMPLETED:
-        measured = ", ".join(sorted(status.metrics)) or "nothing"
-        reason = f"its script did not measure {metric}, but {measured}: give --objective, or define it in a job file"
+    status, measured = run.status, _measured(run, metric)
+    value, reason = measured[-1] if measured else None, status.reason
+    if measured and value is None:
+        reason = reason or f"its last {metric} is no finite number"
+    elif not measured and status.state == COMPLETED:
+        others = ", ".join(sorted(status.metrics)) or "nothing"
+        reason = f"its script did not measure {metric}, but {others}: give --objective, or define it in a job file"
     return replace(trial, state=status.state, objective=value, seconds=status.seconds, reason=reason)
+
+
+def _measured(run: Run, metric: str) -> list[float | None]:
+    """The values of a metric in their order; None for one that was not finite."""
+    if not run.metrics.exists():
+        return []
+    found = map(json.loads, run.metrics.read_text("utf-8").splitlines())
+    return [one["value"] for one in found if one["name"] == metric]

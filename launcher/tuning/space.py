@@ -36,7 +36,7 @@ class Continuous:
         return min(max(drawn, self.low), self.high)
 
     def __str__(self) -> str:
-        return f"{'log' if self.log else 'float'}:{self.low:g}:{self.high:g}"
+        return f"{'log' if self.log else 'float'}:{_text(self.low)}:{_text(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,10 @@ class Choice:
         return generator.choice(self.values)
 
     def __str__(self) -> str:
-        return "choice:" + ",".join(one if isinstance(one, str) else json.dumps(one) for one in self.values)
+        plain = ",".join(one if isinstance(one, str) else json.dumps(one) for one in self.values)
+        whole = json.dumps(self.values)
+        is_plain = json.dumps([_value(one) for one in plain.split(",")]) == whole
+        return f"choice:{plain if is_plain and not plain.startswith('[') else whole}"
 
 
 Range = Union[Continuous, Integer, Choice]
@@ -130,6 +133,10 @@ def parse_range(text: str) -> Range:
 def size(space: Space) -> float:
     """How many combinations of values there are; infinite with a continuous range."""
     return math.prod(one.size for one in space.values())
+
+
+def _text(number: float) -> str:
+    return repr(number).removesuffix(".0")
 
 
 def _bounds(text: str, kind: Any) -> tuple[Any, Any]:

@@ -180,8 +180,10 @@ def _read(path: Path) -> Study:
         version = content.pop("format")
         if version > FORMAT:
             raise UserError(f"the tuning {path.parent.name} was made by a newer glaunch (format {version}): update")
-        trials = tuple(Trial(**one) for one in content.pop("trials"))
-        study = Study(**{**content, "search": searching.from_content(content["search"])}, trials=trials)
+        content["search"] = searching.from_content(content["search"])
+        content["trials"] = tuple(Trial(**one) for one in content["trials"])
+        content["conductor"] = content["conductor"] and tuple(content["conductor"])
+        study = Study(**content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"the record of a tuning cannot be read ({error}): {path}") from None
     if study.is_remote or study.is_over or (study.conductor and processes.is_alive(*study.conductor)):

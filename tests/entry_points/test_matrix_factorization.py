@@ -1,4 +1,5 @@
 import json
+import os
 import re
 
 import films
@@ -224,3 +225,21 @@ def test_a_model_trained_in_awss_image_answers_here(run_job, aws_python, data, t
     model = matrix_factorization.model_fn(str(job.model_dir))
     assert int(ask(model, {"user": 3, "k": 1})["items"][0]["item"]) % 2 == 1
     assert metrics(job.out, "Validation", "rmse")[-1] < 0.8
+
+
+@pytest.mark.skipif(
+    "GLAUNCH_MOVIELENS" not in os.environ, reason="GLAUNCH_MOVIELENS names no directory of MovieLens 100k"
+)
+def test_movielens_is_learned_by_a_linear_and_a_neural_model(tmp_path, capfd):
+    """In half a minute each, and so not as well as the benchmark."""
+    data = os.environ["GLAUNCH_MOVIELENS"]
+    values = {"split": "u1", "factors": 10, "epochs": 8, "batch_size": 1000}
+    for model, most in (("linear", 0.935), ("mlp", 0.945)):
+        net = train(data, {**values, "model": model})
+        out = capfd.readouterr().out
+        assert "Data: 80000 ratings of 1682 items by 943 users" in out
+        assert metrics(out, "Validation", "rmse")[-1] < most
+    matrix_factorization.save(net, str(tmp_path))
+    loaded = matrix_factorization.model_fn(str(tmp_path))
+    assert ask(loaded, {"similar_to": 50, "k": 1})["similar_to"]["title"] == "Star Wars (1977)"
+    assert len(ask(loaded, {"user": 1, "k": 10})["items"]) == 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +12,7 @@ import pytest
 
 from launcher import bench
 from launcher.bench import Step
+from launcher.errors import UserError
 from launcher.local.client import InvocationFailed
 from launcher.payload import Payload
 
@@ -104,6 +107,32 @@ def test_an_endpoint_that_refuses_is_not_measured(serve):
         list(bench.run(url, PAYLOAD, [1], seconds=0.2))
     with pytest.raises(InvocationFailed, match=r"no answer from http://127\.0\.0\.1:1/"):
         list(bench.run("http://127.0.0.1:1/", PAYLOAD, [1], seconds=0.2))
+
+
+class Described:
+    """As an `Endpoint` whose model says this of itself."""
+
+    name = "films"
+
+    def __init__(self, **described):
+        self._described = described
+
+    @property
+    def client(self):
+        return contextlib.nullcontext(self)
+
+    def describe(self):
+        return self._described
+
+
+def test_a_model_with_an_example_is_measured_with_it_and_another_with_random_numbers():
+    example = bench.sample(Described(shape=[2], example={"user": "196", "k": 10}))
+    assert (json.loads(example.body), example.content_type) == ({"user": "196", "k": 10}, "application/json")
+    numbers = json.loads(bench.sample(Described(shape=[2, 3], example=None)).body)
+    assert len(numbers) == 6
+    assert all(0 <= number <= 1 for number in numbers)
+    with pytest.raises(UserError, match="films does not say what it takes: give a file"):
+        bench.sample(Described(shape=None))
 
 
 def test_percentiles_are_those_of_the_answers():

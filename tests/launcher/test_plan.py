@@ -39,6 +39,24 @@ def test_an_entry_point_is_told_with_its_net_its_values_and_its_speed(images):
     assert all(len(speed.samples_per_second) == 3 for speed in found.speeds)
 
 
+def test_a_recommender_is_told_with_its_net_but_without_a_speed(tmp_path, glaunch):
+    (tmp_path / "mine.csv").write_text("".join(f"user {i % 5},item {i % 7},{1 + i % 3}\n" for i in range(35)))
+    values = {"content": False, "bayesian": False, "factors": 3, "holdout": 0}
+    job = TrainingJob(
+        library.built_in()["matrix_factorization"], hyperparameters=values, channels={"training": Channel(tmp_path)}
+    )
+    found = plan.plan(job)
+    assert found.net.samples == 35
+    assert found.net.size == scaling.Net((5 + 7) * (3 + 1), 0, 0)
+    assert (found.net.values["batch_size"], found.net.steps(1)) == (35, 1)
+    assert found.speeds == []
+    words = ("plan", "matrix_factorization", "--data", tmp_path, "-p", "content=false", "-p", "model=mlp")
+    told = glaunch(*words).stdout
+    assert "800 multiply-adds a sample" in " ".join(told.split())
+    assert "Its speed is not known without running it" in told
+    assert "has no u1.base" in glaunch(*words, "-p", "split=u1", status=2).stderr
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [({"hiden": [7]}, "did you mean 'hidden'"), ({"epochs": 0}, "epochs must be at least 1")],

@@ -84,7 +84,7 @@ def test_predictions_and_accuracies_are_those_of_the_served_model(model_dir, dig
 
 def test_a_job_is_examined_on_the_python_of_aws(aws_python, model_dir, digits_dir, tmp_path):
     found = ask(aws_python, request(model_dir, digits_dir), tmp_path / "arrays.npz")
-    assert found["versions"]["Python"].startswith("3.8.")
+    assert found["problems"] == []
     assert found["classifier"]["available"] == 40
 
 
@@ -185,3 +185,31 @@ def test_a_recommenders_error_is_that_of_its_answers(recommender, tmp_path):
     assert best["similar"] == model.similar(data_set.items[data_set.titles.index(best["title"])], 5)["items"]
     for one in found["recommendations"]:
         assert not {item["title"] for item in one["liked"]} & {item["title"] for item in one["items"]}
+
+
+def test_coloured_pictures_in_folders_are_examined_too(tmp_path):
+    from PIL import Image
+
+    random = np.random.RandomState(1)
+    for part, count in (("train", 2), ("val", 3)):
+        for number, kind in enumerate(("dark", "light")):
+            folder = tmp_path / "data" / part / kind
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = random.randint(0, 100, (8, 8, 3)).astype(np.uint8) + np.uint8(150 * number)
+                Image.fromarray(pixels).save(folder / f"{i}.png")
+    net = mx.gluon.nn.HybridSequential(prefix="")
+    net.add(mx.gluon.nn.Dense(2))
+    net.initialize(mx.init.Zero())
+    model_dir = tmp_path / "model"
+    model_dir.mkdir()
+    artifact.save(net, str(model_dir), (3, 8, 8), ["dark", "light"])
+    asked = request(model_dir, tmp_path / "data", "image_classifier", hyperparameters={"image_size": 8})
+    found = examine.examine(asked, str(tmp_path / "arrays.npz"))
+    assert found["problems"] == []
+    assert found["classifier"]["labels"] == ["dark", "light"]
+    with np.load(tmp_path / "arrays.npz") as arrays:
+        assert arrays["truth"].tolist() == [0, 0, 0, 1, 1, 1]
+        assert arrays["probabilities"].tolist() == [[0.5, 0.5]] * 6
+        assert arrays["mistake_pictures"].shape == (3, 8, 8, 3)
+        assert (arrays["mistake_pictures"] >= 150).all()

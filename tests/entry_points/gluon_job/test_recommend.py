@@ -66,13 +66,21 @@ def test_a_rating_stays_in_the_range_of_those_that_were_given(explicit):
 
 
 def test_who_or_what_is_new_is_answered_with_means_and_told(explicit):
-    answer = ask(explicit, {"pairs": [["bob", "a"], ["ann", "x"], ["bob", "x"], ["new", "b"]]})["predictions"]
-    assert [one["rating"] for one in answer] == pytest.approx([3.3, 3.2, 3.0, 3.0])
+    pairs = [["bob", "a"], ["ann", "x"], ["bob", "x"], ["new", "b"], ["ann", "d,e"]]
+    answer = ask(explicit, {"pairs": pairs})["predictions"]
+    # Of three ratings two are ann's, and each of a, b and c has one.
+    of_a = [3 + 1 * 0.5 + 0.2 + 0.3, 3 + 0 - 0.1 + 0.3]
+    of_ann = [3.2 + 0.5 + 0.3, 3.2 + 0.4, 3.2]
+    both = 3 + (2 * 0.2 - 0.1) / 3 + 0.3 / 3 + np.dot([2 / 3, 1 / 3], [0.9 / 3, 2.1 / 3])
+    means = [(2 * of_a[0] + of_a[1]) / 3, np.mean(of_ann), both]
+    assert [one["rating"] for one in answer] == pytest.approx([*means, 3.0, 3.1])
+    bob, x = "user 'bob' is new: the mean over all ratings' users", "item 'x' is new: the mean over all ratings' items"
     assert [one["note"] for one in answer] == [
-        "user 'bob' is new: what is said of all users",
-        "item 'x' is new: what is said of all items",
-        "user 'bob' is new: what is said of all users; item 'x' is new: what is said of all items",
-        "user 'new' is new: what is said of all users",
+        bob,
+        x,
+        f"{bob}; {x}",
+        "user 'new' has no ratings to learn from",
+        "item 'd,e' has no ratings to learn from",
     ]
 
 
@@ -85,11 +93,27 @@ def test_recommendations_leave_out_what_the_user_rated(explicit):
     assert [one["item"] for one in everything] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("user", ["bob", "new", 7])
+@pytest.mark.parametrize("user", ["bob", 7])
 def test_a_new_user_gets_what_is_liked_most_and_is_told(explicit, user):
     answer = ask(explicit, {"user": user, "k": 2})
-    assert [one["item"] for one in answer["items"]] == ["a", "b"]
-    assert answer["note"] == f"user {str(user)!r} is new: what is said of all users"
+    assert [one["item"] for one in answer["items"]] == ["c", "a"]
+    assert answer["note"] == f"user {str(user)!r} is new: the mean over all ratings' users"
+
+
+def test_a_user_without_ratings_gets_what_the_model_says_and_is_told(explicit):
+    answer = ask(explicit, {"user": "new", "k": 2})
+    assert [(one["item"], one["rating"]) for one in answer["items"]] == [("a", pytest.approx(3.3)), ("b", 3)]
+    assert answer["note"] == "user 'new' has no ratings to learn from"
+
+
+def test_more_than_there_are_gives_all_and_a_user_who_rated_all_gets_none(tmp_path):
+    everything = Ratings(np.zeros(4, np.int32), np.arange(4, dtype=np.int32), np.full(4, 2, np.float32))
+    recommend.save(str(tmp_path), TABLES, DATA, everything, "explicit")
+    loaded = recommend.Recommender(str(tmp_path))
+    assert ask(loaded, {"user": "ann", "k": 1000}) == {"user": "ann", "items": []}
+    assert ask(loaded, {"user": "ann"}, accept=CSV) == ""
+    assert len(ask(loaded, {"user": "bob", "k": 1000})["items"]) == 4
+    assert len(ask(loaded, {"similar_to": "a", "k": 1000})["items"]) == 3
 
 
 def test_similar_items_point_the_same_way(loaded):
@@ -97,7 +121,7 @@ def test_similar_items_point_the_same_way(loaded):
     assert answer["similar_to"] == {"item": "a", "title": "A"}
     assert [one["item"] for one in answer["items"]] == ["d,e", "b"]
     assert [one["similarity"] for one in answer["items"]] == pytest.approx([1, 0.4 / np.hypot(0.4, 0.1)])
-    assert ask(loaded, {"similar_to": "d,e", "k": 9})["note"] == "nobody rated this item"
+    assert ask(loaded, {"similar_to": "d,e", "k": 9})["note"] == "item 'd,e' has no ratings to learn from"
 
 
 def test_csv_goes_in_and_out(explicit):

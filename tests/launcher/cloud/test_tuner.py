@@ -8,9 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from botocore import exceptions as boto
+from botocore.client import BaseClient
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult
-from moto.sagemaker.models import sagemaker_backends
+from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from launcher.cloud import attention, prices, tuner
@@ -57,14 +58,13 @@ class Tuner:
 
     def __init__(self, monkeypatch):
         self.trials, self.stopped, self.steps = [], [], []
-        backend = sagemaker_backends[DEFAULT_ACCOUNT_ID][REGION]
-        self.jobs = backend.hyper_parameter_tuning_jobs
-        describe = backend.describe_hyper_parameter_tuning_job
+        describe = SageMakerModelBackend.describe_hyper_parameter_tuning_job
+        create = SageMakerModelBackend.create_hyper_parameter_tuning_job
 
-        def answer(hyper_parameter_tuning_job_name):
+        def answer(backend, hyper_parameter_tuning_job_name):
             if self.steps:
                 self.steps.pop(0)()
-            return describe(hyper_parameter_tuning_job_name)
+            return describe(backend, hyper_parameter_tuning_job_name)
 
         def list_trials(_response):
             return ActionResult({"TrainingJobSummaries": self.trials})
@@ -75,20 +75,22 @@ class Tuner:
             self.becomes("Stopping")
             return ActionResult({})
 
-        create = backend.create_hyper_parameter_tuning_job
-
-        def begin(**words):
-            made = create(**words)
+        def begin(backend, **words):
+            made = create(backend, **words)
             self.becomes("InProgress")
             return made
 
-        monkeypatch.setattr(backend, "create_hyper_parameter_tuning_job", begin)
-        monkeypatch.setattr(backend, "describe_hyper_parameter_tuning_job", answer)
+        monkeypatch.setattr(SageMakerModelBackend, "create_hyper_parameter_tuning_job", begin)
+        monkeypatch.setattr(SageMakerModelBackend, "describe_hyper_parameter_tuning_job", answer)
         for name, method in (
             ("list_training_jobs_for_hyper_parameter_tuning_job", list_trials),
             ("stop_hyper_parameter_tuning_job", stop),
         ):
             monkeypatch.setattr(SageMakerResponse, name, method, raising=False)
+
+    @property
+    def jobs(self):
+        return sagemaker_backends[DEFAULT_ACCOUNT_ID][REGION].hyper_parameter_tuning_jobs
 
     def becomes(self, state, *trials):
         for job in self.jobs.values():
@@ -306,14 +308,16 @@ def test_what_does_not_pass_ends_the_watching_and_not_the_search(run, train, the
 
 
 def test_an_answer_that_was_lost_makes_no_second_job(run, train, there, calls, monkeypatch):
-    backend = sagemaker_backends[DEFAULT_ACCOUNT_ID][REGION]
-    create, made = backend.create_hyper_parameter_tuning_job, []
+    create, made = BaseClient._make_api_call, []
 
-    def lose(**words):
-        made.append(create(**words))
-        raise boto.ReadTimeoutError(endpoint_url="https://api.sagemaker")
+    def lose(client, operation, arguments):
+        answer = create(client, operation, arguments)
+        if operation == "CreateHyperParameterTuningJob":
+            made.append(arguments)
+            raise boto.ReadTimeoutError(endpoint_url="https://api.sagemaker")
+        return answer
 
-    monkeypatch.setattr(backend, "create_hyper_parameter_tuning_job", lose)
+    monkeypatch.setattr(BaseClient, "_make_api_call", lose)
     run("tune", train, *WORDS, "--jobs", 2, "--detach")
     assert len(made) == 1
     assert study.find().state == "InProgress"

@@ -211,6 +211,40 @@ class TestOurOwnModels:
             model.load(write({"inference": SUM}), "onnx")
 
 
+RECOMMENDER = {
+    "model_metadata_json": json.dumps(
+        {
+            "input": {"shape": [2], "dtype": "float32", "scale": 1.0},
+            "example": {"user": "ann", "k": 2},
+        }
+    )
+}
+ANSWER_USERS = """
+    import json, os
+
+    def model_fn(model_dir):
+        return model_dir
+
+    def transform_fn(directory, data, content_type, accept):
+        with open(os.path.join(directory, "asked"), "a") as file:
+            file.write(data + "\\n")
+        return json.dumps({"user": json.loads(data)["user"]})
+"""
+
+
+class TestARecommender:
+    def test_its_example_is_what_warms_it_up(self, write):
+        directory = write({"recommender": ANSWER_USERS}, **RECOMMENDER)
+        loaded = model.load(directory)
+        assert loaded.describe()["example"] == {"user": "ann", "k": 2}
+        loaded.warm_up()
+        assert (directory / "asked").read_text() == '{"user": "ann", "k": 2}\n'
+
+    def test_it_is_not_served_as_onnx(self, write):
+        with pytest.raises(UserError, match=r"serves classifiers here, and this model has no labels: .* MXNet"):
+            model.load(write({"recommender": ANSWER_USERS}, **RECOMMENDER), "onnx")
+
+
 class TestTheScript:
     def test_of_several_files_the_only_one_with_functions_is_taken(self, write):
         loaded = model.load(write({"helpers": "bias = 5\n", "serve": "from helpers import bias\n" + MODEL + SUM}))

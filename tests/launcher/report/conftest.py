@@ -24,21 +24,6 @@ HOSTILE = "<script>document.title='taken'</script>\"><img src=x onerror=\"docume
 LABELS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "a & b", HOSTILE]
 
 
-def glaunch_in(home: Path, *words: object, status: int = 0) -> str:
-    """What the command prints, with that home."""
-    done = subprocess.run(
-        [sys.executable, "-m", "launcher", *map(str, words)],
-        env={**os.environ, "GLAUNCH_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )
-    assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
-    return done.stdout if status == 0 else done.stderr
-
-
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `glaunch show` says of a small network that has learned the sample digits, classes of hostile names.
@@ -52,14 +37,39 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     shutil.copytree(sample, home / "<b>digits")
     (home / "<b>digits" / "labels.txt").write_text("\n".join(LABELS), "utf-8")
     words = ["--data", home / "<b>digits", "-p", "epochs=3", "-p", "hidden=[32]", "-p", "learning_rate=0.05"]
-    run = json.loads(glaunch_in(home, "run", "mnist_mlp", *words, "--json"))
-    return {**run, "home": home}
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher", "run", "mnist_mlp", *words, "--json"],
+        env={**os.environ, "GLAUNCH_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        timeout=170,
+        check=True,
+    )
+    return {**json.loads(done.stdout), "home": home}
 
 
 @pytest.fixture(scope="session")
 def reported(digits: dict[str, Any]) -> dict[str, Any]:
-    """What `glaunch report --json` says of the run."""
-    return json.loads(glaunch_in(digits["home"], "report", digits["name"], "--json"))
+    """What `glaunch report --json` says of the run.
+
+    Also `imported`, what it should not have imported, and `left`, the files it left in the temporary directory.
+    """
+    scratch = digits["home"] / "scratch"
+    scratch.mkdir()
+    code = (
+        "import sys\nfrom launcher.cli import cli\n"
+        f"cli(['report', {digits['name']!r}, '--json'], standalone_mode=False)\n"
+        "print([name for name in ('mxnet', 'boto3', 'sagemaker') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "GLAUNCH_HOME": str(digits["home"]), "TMPDIR": str(scratch)},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=170,
+        check=True,
+    )
+    said, _, imported = done.stdout.rstrip().rpartition("\n")
+    return {**json.loads(said), "imported": imported, "left": list(scratch.iterdir())}
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +87,7 @@ def driver() -> Iterator[Any]:
         for flag in [*FLAGS, f"--user-data-dir={profile}"]:
             options.add_argument(flag)
         chromium = webdriver.Chrome(options, Service(DRIVER))
+        chromium.get("about:blank")  # away from the browser's own first page
         yield chromium
         chromium.quit()
 

@@ -27,7 +27,7 @@ class Tables(HTMLParser):
         self._cell = None
         self.feed(html)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs):  # noqa: ARG002
         if tag == "table":
             self.tables.append([])
         elif tag == "tr":

@@ -22,7 +22,8 @@ CONTRAST = """
       return "rgb(255, 255, 255)";
     };
     const low = [];
-    for (const element of document.querySelectorAll("p, li, th, td, a, b, h1, h2, h3, summary, svg text, label, option")) {
+    const kinds = "p, li, th, td, a, b, h1, h2, h3, summary, svg text, label, option";
+    for (const element of document.querySelectorAll(kinds)) {
       const style = getComputedStyle(element);
       const colour = element.closest("svg") ? style.fill : style.color;
       if (!element.textContent.trim() || element.closest("[hidden]")) continue;
@@ -36,10 +37,10 @@ CONTRAST = """
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_the_page_is_as_wide_as_the_window(open_page, reported, width):
     page = open_page(reported["path"], width)
-    assert page.execute_script("return document.documentElement.scrollWidth") == width
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
     for details in page.find_elements("tag name", "details"):
         page.execute_script("arguments[0].open = true", details)
-    assert page.execute_script("return document.documentElement.scrollWidth") == width
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 def test_letters_are_large_enough_on_a_phone(open_page, reported):
@@ -69,11 +70,14 @@ def test_everything_can_be_read_in_light_and_dark(open_page, reported, scheme):
 
 
 def shown(page):
-    return [(li.get_attribute("data-truth"), li.get_attribute("data-predicted")) for li in visible(page)]
-
-
-def visible(page):
-    return [li for li in page.find_elements("css selector", "#mistakes li") if li.is_displayed()]
+    """The true and the predicted class of each mistake that can be seen, in order."""
+    found = page.execute_script(
+        """
+        const seen = [...document.querySelectorAll("#mistakes li")].filter((one) => one.getClientRects().length);
+        return seen.map((one) => [one.dataset.truth, one.dataset.predicted]);
+        """
+    )
+    return [tuple(pair) for pair in found]
 
 
 def test_the_mistakes_are_filtered_by_a_pair_of_classes(open_page, reported):
@@ -129,7 +133,8 @@ def test_it_can_be_used_without_eyes_and_without_a_mouse(open_page, reported):
         lacks.push(...names);
         for (const svg of document.querySelectorAll("svg")) if (!svg.closest("[role=img]")) lacks.push(svg);
         for (const box of document.querySelectorAll(".scroller")) if (box.tabIndex < 0) lacks.push(box);
-        for (const table of document.querySelectorAll("table")) if (!table.querySelector("th[scope]")) lacks.push(table);
+        const tables = [...document.querySelectorAll("table")];
+        lacks.push(...tables.filter((table) => !table.querySelector("th[scope]")));
         const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
         lacks.push(...ids.filter((id, i) => ids.indexOf(id) !== i));
         for (const link of document.querySelectorAll("a"))

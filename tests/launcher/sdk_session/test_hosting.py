@@ -99,17 +99,15 @@ def test_every_serializer_and_deserializer_gets_through(echo, session, work):
     assert frame["y"].tolist() == [2]
 
 
-@pytest.mark.parametrize(
-    ("content_type", "status", "word"), [("text/x-refused", 415, "client"), ("text/x-broken", 500, "server")]
-)
-def test_an_endpoints_error_is_a_model_error(deploy, session, content_type, status, word):
+def test_an_endpoints_error_is_a_model_error(deploy, session):
     name = deploy().endpoint_name
     client = session.sagemaker_runtime_client
-    with pytest.raises(client.exceptions.ModelError, match=rf"Received {word} error \({status}\)") as error:
-        client.invoke_endpoint(EndpointName=name, Body=b"x", ContentType=content_type)
-    assert isinstance(error.value, ClientError)
-    assert error.value.response["Error"]["Code"] == "ModelError"
-    assert error.value.response["OriginalStatusCode"] == status
+    for content_type, status, word in [("text/x-refused", 415, "client"), ("text/x-broken", 500, "server")]:
+        with pytest.raises(client.exceptions.ModelError, match=rf"Received {word} error \({status}\)") as error:
+            client.invoke_endpoint(EndpointName=name, Body=b"x", ContentType=content_type)
+        assert isinstance(error.value, ClientError)
+        assert error.value.response["Error"]["Code"] == "ModelError"
+        assert error.value.response["OriginalStatusCode"] == status
 
 
 def test_several_endpoints_answer_at_once_and_any_session_may_call_them(deploy, session):

@@ -1,5 +1,6 @@
 """Programs written for SageMaker, run here unchanged."""
 
+import subprocess
 import textwrap
 
 import boto3
@@ -78,15 +79,31 @@ def test_names_that_were_imported_before_make_sessions_of_this_machine_too(no_in
         assert sagemaker.Session(boto3.Session(region_name="eu-west-1")).boto_region_name == "eu-west-1"
 
 
-def test_a_notebook_starts_and_stops_it(work, script, make_estimator):
+@pytest.fixture
+def repository(work, monkeypatch):
+    """The URL of a git repository with train.py, which sleeps for long."""
+    (work / "repo").mkdir()
+    (work / "repo" / "train.py").write_text("import time\ntime.sleep(600)\n")
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for words in (("init", "-q"), ("add", "train.py"), (*identity, "commit", "-q", "-m", "a script")):
+        subprocess.run(["git", *words], cwd=work / "repo", check=True)
+    # What git is asked for at example.com, it finds here.
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{work}/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://git.example.com/")
+    return "https://git.example.com/repo"
+
+
+def test_a_notebook_starts_and_stops_it_and_the_sdk_clones_as_for_aws(repository, make_estimator):
     mode = launcher.local_mode()
     mode.start()
-    path = script("import time\ntime.sleep(600)\n")
-    made = make_estimator(script=str(path), instance_type="ml.c5.xlarge")
+    made = make_estimator(git_config={"repo": repository}, instance_type="ml.c5.xlarge")
     made.fit(wait=False)
     mode.stop()
     mode.stop()
-    assert Run.find().status.state == STOPPED
+    run = Run.find()
+    assert run.status.state == STOPPED
+    assert (run.folder / "source" / "train.py").read_text().endswith("time.sleep(600)\n")
 
 
 def test_what_aws_refuses_is_refused(work, make_estimator):

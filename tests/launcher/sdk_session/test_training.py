@@ -8,10 +8,13 @@ import threading
 
 import pytest
 from botocore.exceptions import ClientError
+from sagemaker.estimator import Estimator
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.inputs import FileSystemInput, TrainingInput
+from sagemaker.model import Model
 from sagemaker.mxnet import MXNet
 
+from launcher.errors import UserError
 from launcher.run import COMPLETED, FAILED, STOPPED, Run
 from launcher.sdk_session import ProcessLocalSession, job_request
 
@@ -174,19 +177,21 @@ def test_another_session_attaches_to_a_job(estimator, session):
         attached.logs()
 
 
-def test_a_git_repository_is_cloned_by_the_sdk(estimator, work, monkeypatch, seen, session):
-    (work / "repo").mkdir()
-    (work / "train.py").rename(work / "repo" / "train.py")
-    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    for words in (("init", "-q"), ("add", "train.py"), (*identity, "commit", "-q", "-m", "a script")):
-        subprocess.run(["git", *words], cwd=work / "repo", check=True)
-    # What git is asked for at example.com, it finds here.
-    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{work}/.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://git.example.com/")
-    made = estimator(git_config={"repo": "https://git.example.com/repo"})
-    made.fit()
-    assert seen(session, made.model_data)["code"] == ["train.py"]
+def test_a_git_repository_is_refused_before_anything_is_cloned(estimator, session, model, monkeypatch):
+    cloned = []
+    monkeypatch.setattr(subprocess, "check_call", lambda *words, **_: cloned.append(words))
+    words = {"git_config": {"repo": "https://git.example.com/repo", "token": "hidden"}}
+    image = {"image_uri": "an-image", "role": "any", "sagemaker_session": session}
+    for make in (
+        lambda: estimator(**words),
+        lambda: model(**words),
+        lambda: Estimator(entry_point="train.py", instance_count=1, instance_type="local", **image, **words),
+        lambda: Model(model_data="file://m", entry_point="train.py", **image, **words),
+    ):
+        with pytest.raises(UserError, match=r"git_config: .*clone the repository yourself") as error:
+            make()
+        assert "hidden" not in str(error.value)
+    assert not cloned
 
 
 def test_a_name_is_used_once(estimator):
@@ -202,9 +207,8 @@ def test_a_job_that_does_not_exist_is_refused(session):
         session.describe_training_job("none")
 
 
-@pytest.mark.parametrize(
-    ("words", "inputs", "sentence"),
-    [
+def test_what_cannot_be_done_here_is_refused_with_a_reason(estimator):
+    for words, inputs, sentence in [
         ({"input_mode": "Pipe"}, None, "input_mode='Pipe'"),
         ({"distribution": {"mpi": {"enabled": True}}}, None, "MPI is not started here"),
         ({}, {"train": "file://none"}, "no data at file://none"),
@@ -212,13 +216,11 @@ def test_a_job_that_does_not_exist_is_refused(session):
         ({}, {"train": TrainingInput("file://data", compression="Gzip")}, "compression='Gzip'"),
         ({}, {"train": FileSystemInput("fs-1", "EFS", "/x")}, "a file system of AWS cannot be mounted here"),
         ({"metric_definitions": [{"Name": "a", "Regex": "a: [0-9]"}]}, None, "has no group"),
-    ],
-)
-def test_what_cannot_be_done_here_is_refused_with_a_reason(estimator, words, inputs, sentence):
-    with pytest.raises(ClientError, match="CreateTrainingJob") as error:
-        estimator(**words).fit(inputs)
-    assert sentence in str(error.value)
-    assert not Run.all()
+    ]:
+        with pytest.raises(ClientError, match="CreateTrainingJob") as error:
+            estimator(**words).fit(inputs)
+        assert sentence in str(error.value)
+        assert not Run.all()
 
 
 def test_local_gpu_is_refused_where_there_is_none(estimator, monkeypatch):
