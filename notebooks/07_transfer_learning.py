@@ -20,13 +20,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
+# %%
 import launcher
 from launcher import data, library
 
 sys.path.insert(0, str(library.directory()))
 from gluon_job import datasets
 
-# %%
 full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
 training, test = datasets.load_images({"training": str(data.get("mnist" if full else "mnist-sample"))})
 

@@ -66,7 +66,8 @@ def execute(notebook: Any, home: Path) -> None:
         resources={"metadata": {"path": HERE}},
         extra_arguments=["--IPKernelApp.log_level=40"],  # it would warn that 127.0.0.1 is not encrypted
     )
-    client.execute(env=environment)
+    with tempfile.TemporaryDirectory(prefix="lab-") as scratch:  # what a lab writes goes with it
+        client.execute(env={**environment, "TMPDIR": scratch})
     del notebook.cells[0]
     for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         cell.execution_count = number

@@ -191,8 +191,11 @@ def _answer(recommender: Recommender, request: Mapping[str, Any]) -> Dict[str, A
     k = request.get("k", _K)
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= _MOST:
         raise InputError(f"k is a whole number from 1 to {_MOST}, not {k!r}")
+    with_rated = request.get("rated", False)
+    if not isinstance(with_rated, bool):
+        raise InputError(f"rated is true or false, not {with_rated!r}")
     if "user" in request:
-        return recommender.recommend(_id(request["user"]), k, request.get("rated") is True)
+        return recommender.recommend(_id(request["user"]), k, with_rated)
     if "similar_to" in request:
         return recommender.similar(_id(request["similar_to"]), k)
     pairs = request["pairs"]
@@ -223,7 +226,7 @@ def _csv_pairs(body: str) -> List[List[str]]:
 def _id(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise InputError(f"an id is a string or a number, not {value!r}")
-    return str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _quoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def _transform_here(model: str, found: Mapping[str, Path], output: Path, batchin
 
     artifact, name, program = serving.find(model)
     label = f"{name}: {len(found)} file{'s' if len(found) > 1 else ''}"
-    with click.progressbar(found.items(), label=label, file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(found.items(), label=label, file=sys.stderr) as bar:
         environment = serving.environment(program)
         return local.transform(
             artifact, found, output, batching, environment=environment, on_file=lambda _name: bar.update(1)

@@ -50,7 +50,7 @@ def ask(loaded, request, kind=JSON, accept=JSON):
 
 
 def test_pairs_have_the_scores_of_the_model(loaded, feedback):
-    answer = ask(loaded, {"pairs": [["ann", "a"], [196, "c"], ["196", "a"]]})["predictions"]
+    answer = ask(loaded, {"pairs": [["ann", "a"], [196.0, "c"], ["196", "a"]]})["predictions"]
     assert [(one["user"], one["item"]) for one in answer] == [("ann", "a"), ("196", "c"), ("196", "a")]
     scores = np.array([0.5 + 0.2 + 0.3, 2 - 0.1, -0.1 + 0.3])
     if feedback == "explicit":
@@ -142,6 +142,7 @@ def test_csv_goes_in_and_out(explicit):
         ('{"user": 1, "k": 0}', "k is a whole number from 1 to 1000, not 0"),
         ('{"user": 1, "k": true}', "k is a whole number"),
         ('{"user": 1, "k": 2.5}', "k is a whole number"),
+        ('{"user": 1, "rated": "yes"}', "rated is true or false, not 'yes'"),
         ('{"user": null}', "an id is a string or a number, not None"),
         ('{"user": [1]}', "an id is a string or a number"),
         ('{"pairs": []}', r"pairs is a list of \[user, item\]"),
