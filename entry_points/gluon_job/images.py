@@ -80,9 +80,10 @@ def _jpeg_size(data: Any) -> Tuple[int, int]:
 def _decode(data: Any, grey: bool) -> np.ndarray:
     """Values from 0 to 255, (height, width, 1 or 3), by Pillow or, where that is missing, by MXNet's OpenCV."""
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageFile, ImageOps
     except ImportError:
         return _decode_with_mxnet(data, grey)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # GluonCV sets it: what a picture lacks would be made up
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as file:
             picture = ImageOps.exif_transpose(file)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import warnings
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -159,20 +158,11 @@ def _fits(shape: Optional[Sequence[int]], other: Sequence[int]) -> bool:
     return shape is None or (len(shape) == len(other) and all(a in (0, b) for a, b in zip(shape, other)))
 
 
-def _refuse_truncated_pictures() -> None:
-    """GluonCV makes Pillow fill in what a picture that was cut off does not have."""
-    pillow = sys.modules.get("PIL.ImageFile")
-    if pillow is not None:
-        pillow.LOAD_TRUNCATED_IMAGES = False
-
-
 def _zoo() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from gluoncv import model_zoo
-
-            _refuse_truncated_pictures()
     except ImportError as error:
         raise InputError(
             f"this script needs GluonCV ({error}): pip install 'gluon-launcher[vision]' here, "

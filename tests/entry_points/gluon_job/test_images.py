@@ -154,6 +154,12 @@ def test_a_damaged_picture_is_refused(decoder, body):
         images.read(body, {}, GREY)
 
 
+def test_a_picture_that_was_cut_off_is_refused_though_another_library_lets_pillow_fill_it_in(monkeypatch):
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)  # as `import gluoncv` does
+    with pytest.raises(InputError, match="cannot be read"):
+        images.read(png(pattern())[:100], {}, GREY)
+
+
 @pytest.mark.parametrize("shape", [(784,), (2, 28, 28), (28, 28)], ids=str)
 def test_a_model_of_other_samples_takes_no_pictures(shape):
     with pytest.raises(InputError, match="it takes no pictures"):
