@@ -41,7 +41,7 @@ def parameters(net):
 
 def reference(values, images, labels, batches):
     net = build()
-    fit._initialize(net, images.shape[1:], values["seed"], [mx.cpu()])
+    fit.initialize(net, images.shape[1:], values["seed"], [mx.cpu()])
     options = {"learning_rate": values["learning_rate"], "wd": 0.0}
     if values["optimizer"] == "sgd":
         options["momentum"] = values["momentum"]

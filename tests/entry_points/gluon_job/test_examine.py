@@ -188,6 +188,7 @@ def test_a_recommenders_error_is_that_of_its_answers(recommender, tmp_path):
 
 
 def test_coloured_pictures_in_folders_are_examined_too(tmp_path):
+    pytest.importorskip("PIL")
     from PIL import Image
 
     random = np.random.RandomState(1)
