@@ -109,14 +109,18 @@ class Keeper:
         if self._settings.server == MMS:
             listener.close()  # it makes a socket of its own
             return ModelServer(self._endpoint, urlsplit(self._status.url).port or 0, self._selector)
-        is_alone = not any(worker.is_ready for worker in self._workers.values())
-        return Worker(self._endpoint, number, listener, is_alone, self._selector)
+        return Worker(self._endpoint, number, listener, not self._workers, self._selector)
 
     def _read(self, seconds: float) -> None:
-        """Takes what the workers say; the first that is ready makes the endpoint one that serves."""
+        """Takes what the workers say; the first that is ready makes the endpoint one that serves.
+
+        Not while another takes connections and says that it is loading.
+        """
         for key, _ in self._selector.select(seconds):
             key.data()
-        if any(worker.is_ready for worker in self._workers.values()) and self._status.state != IN_SERVICE:
+        workers = self._workers.values()
+        is_serving = any(one.is_ready for one in workers) and all(one.is_ready or not one.is_alone for one in workers)
+        if is_serving and self._status.state != IN_SERVICE:
             self._record(replace(self._status, state=IN_SERVICE))
 
     def _bury(self, worker: Worker | ModelServer, now: float) -> None:

@@ -51,13 +51,14 @@ class ModelServer:
     """multi-model-server, as its keeper sees it: like one `staff.Worker`, which does everything.
 
     Attributes:
-        number, started, is_ready, failure: as a worker's.
+        number, started, is_ready, is_alone, failure: as a worker's.
 
     Raises:
         UserError: Java or the extra is missing.
     """
 
     number = 0
+    is_alone = True
 
     def __init__(self, endpoint: Endpoint, port: int, selector: selectors.BaseSelector) -> None:
         _check()

@@ -27,6 +27,7 @@ class Worker:
         number: from 0; another in its place has the same.
         started, heard: time.monotonic() of its start and of its last sign of life.
         is_ready: whether it serves.
+        is_alone: whether it takes connections before it is ready.
         failure: why its model could not be loaded or it had to be killed, or "".
     """
 
@@ -44,10 +45,10 @@ class Worker:
             endpoint: whose it is.
             number: from 0.
             listener: the socket that it takes connections from.
-            is_alone: whether no other worker serves, so that this one tells clients that it is loading.
+            is_alone: whether no other worker is there, so that this one tells clients that it is loading.
             selector: calls back, with what is registered as data, when the worker prints or tells something.
         """
-        self.number, self.is_ready, self.failure = number, False, ""
+        self.number, self.is_ready, self.is_alone, self.failure = number, False, is_alone, ""
         self.started = self.heard = time.monotonic()
         self._selector, self._told = selector, b""
         self._log = RollingLog(endpoint.log("worker", number))

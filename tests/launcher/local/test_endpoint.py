@@ -207,6 +207,30 @@ def test_workers_share_one_address_and_one_that_dies_is_not_missed(start):
         assert set(pool.map(ask, range(4))) == {workers[1]}
 
 
+def test_an_endpoint_that_serves_sends_nobody_to_a_worker_that_is_loading(start, tmp_path):
+    slow_second = f"""
+import os, time
+
+def model_fn(model_dir):
+    try:
+        os.mkdir({str(tmp_path / "first")!r})
+    except FileExistsError:
+        time.sleep(4)
+    return 7
+
+def transform_fn(net, data, content_type, accept):
+    return str(os.getpid())
+"""
+    endpoint = start(settings=replace(QUICK, workers=2), script=slow_second)
+
+    def described(_):
+        with endpoint.client as client:
+            return client.describe()["kind"]
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(described, range(200))) == {"script"}
+
+
 def test_what_the_script_started_goes_with_its_worker(start, wait_until):
     endpoint = start()
     answer = call(endpoint, spawn=1)
