@@ -73,7 +73,7 @@ def shown(glaunch, *words: object, status: int = 0) -> dict:
     return json.loads(glaunch("run", *words, "--json", status=status).stdout)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["adam"])
 def test_two_hosts_resumed_equal_two_hosts_uninterrupted(glaunch, script, optimizer):
     path = script(SCRIPT)
     values = ("-p", f"optimizer={optimizer}", "--hosts", 2, "--checkpoint-every", 1)
