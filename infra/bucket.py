@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from launcher.cloud.aws import Aws, code, readable, without_secrets
 from launcher.errors import JobFailed
 
@@ -59,6 +57,8 @@ def empty(aws: Aws, bucket: str, progress: Callable[[int], None] = lambda _: Non
 
 def _pages(client: Any, bucket: str) -> Iterator[list[dict[str, Any]]]:
     """The versions and the marks of deletion in a bucket, no empty page."""
+    from botocore.exceptions import ClientError
+
     pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": _PAGE})
     try:
         for page in pages:

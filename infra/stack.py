@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from launcher.cloud.aws import Aws, readable, without_secrets
 from launcher.cloud.waiting import wait_for
 from launcher.errors import JobFailed, UserError
@@ -98,6 +96,8 @@ class Stack:
         Raises:
             JobFailed: they could not be made, and were rolled back; or not in 15 minutes, and are being rolled back.
         """
+        from botocore.exceptions import ClientError
+
         with readable(f"changing the stack {self.name}"):
             try:
                 self._client.execute_change_set(

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from launcher.cloud.aws import code, without_secrets
+from launcher.cloud.aws import unless_missing, without_secrets
 
 TAG = "glaunch"  # on everything this project makes; its value is the stack's name
 PREFIX = "glaunch-"  # of the names of our change sets
@@ -41,12 +39,9 @@ class State:
 
 def read(client: Any, name: str) -> State | None:
     """The state of a stack, or None where there is no such stack. Raises what boto3 raises."""
-    try:
-        found = client.describe_stacks(StackName=name)["Stacks"][0]
-    except ClientError as error:
-        if code(error) == "ValidationError" and "does not exist" in str(error):
-            return None
-        raise
+    found = unless_missing(lambda: client.describe_stacks(StackName=name)["Stacks"][0])
+    if found is None:
+        return None
     resources = {
         one["LogicalResourceId"]: one["PhysicalResourceId"]
         for page in client.get_paginator("list_stack_resources").paginate(StackName=name)

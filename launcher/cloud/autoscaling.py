@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from launcher.cloud import tags
-from launcher.cloud.aws import Aws
+from launcher.cloud.aws import Aws, unless_missing
 from launcher.cloud.endpoint_requests import VARIANT
 from launcher.cloud.hosting import Scaling
 
@@ -48,13 +45,8 @@ def remove(aws: Aws, endpoint: str) -> bool:
         aws.client("cloudwatch").delete_alarms(AlarmNames=[_alarm(endpoint)])  # one that is not there is no error
     for policy in policies:
         client.delete_scaling_policy(**target, PolicyName=policy["PolicyName"])
-    try:
-        client.deregister_scalable_target(**target)
-    except ClientError as error:
-        if tags.is_missing(error):
-            return bool(policies)
-        raise
-    return True
+    removed = unless_missing(lambda: client.deregister_scalable_target(**target))
+    return removed is not None or bool(policies)
 
 
 def _target(endpoint: str) -> dict[str, str]:

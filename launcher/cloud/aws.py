@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from launcher import __version__
 from launcher.errors import UserError
@@ -16,12 +16,18 @@ if TYPE_CHECKING:
 
     from launcher.config import Config
 
+_T = TypeVar("_T")
+
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _REFUSED = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure",
             "InvalidAccessKeyId", "InvalidSignatureException"}  # fmt: skip
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException", "403"}
 _THROTTLED = {"Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException", "SlowDown",
               "RequestLimitExceeded"}  # fmt: skip
+_MISSING = {"ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException"}
+_INVALID = {"ValidationException", "ValidationError"}  # said of much else, too
+_NOT_THERE = ("could not find", "not found", "does not exist", "no scalable target", "no scaling policy")
+_OVER = {"ValidationException", "ResourceNotFound"}
 _ACCOUNT_OR_KEY = re.compile(r"(?<!\d)\d{12}(?!\d)|\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b")
 
 
@@ -99,6 +105,31 @@ def without_secrets(text: str) -> str:
 def code(error: Any) -> str:
     """What AWS calls a ClientError: `AccessDenied`."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def unless_missing(call: Callable[[], _T]) -> _T | None:
+    """What a call gives; None where AWS says that there is no such thing. Raises what boto3 raises."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call()
+    except ClientError as error:
+        message = str(error.response.get("Error", {}).get("Message", "")).lower()
+        is_said = code(error) in _INVALID and any(words in message for words in _NOT_THERE)
+        if code(error) in _MISSING or is_said:
+            return None
+        raise
+
+
+def unless_over(stop: Callable[[], object]) -> None:
+    """Stops a job, which may have ended, or been deleted, meanwhile. Raises what boto3 raises."""
+    from botocore.exceptions import ClientError
+
+    try:
+        stop()
+    except ClientError as error:
+        if code(error) not in _OVER:
+            raise
 
 
 def is_passing(error: Exception) -> bool:

@@ -1,12 +1,13 @@
-"""The lines that the hosts of a training job print, as CloudWatch keeps them: a stream a host and start."""
+"""The lines that containers print, as CloudWatch keeps them: of a training job, a stream a host and start."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from launcher.cloud.aws import code
+from launcher.cloud.aws import Aws, unless_missing, without_secrets
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 _NAME = re.compile(r".+/(algo-\d+)-(\d+)")
@@ -45,18 +46,12 @@ def streams(client: Any, job_name: str) -> list[Stream]:
         client: of CloudWatch Logs.
         job_name: of the training job.
     """
-    from botocore.exceptions import ClientError
-
     pages = client.get_paginator("describe_log_streams").paginate(
         logGroupName=GROUP, logStreamNamePrefix=f"{job_name}/algo-"
     )
-    try:
-        names = [one["logStreamName"] for page in pages for one in page["logStreams"]]
-    except ClientError as error:
-        if code(error) != "ResourceNotFoundException":  # the first job of an account makes the group
-            raise
-        return []
-    found = [(name, match) for name in names if (match := _NAME.fullmatch(name))]
+    # The first job of an account makes the group.
+    names = unless_missing(lambda: [one["logStreamName"] for page in pages for one in page["logStreams"]])
+    found = [(name, match) for name in names or () if (match := _NAME.fullmatch(name))]
     return sorted((Stream(name, match[1], int(match[2])) for name, match in found), key=lambda one: one.started)
 
 
@@ -68,18 +63,11 @@ def pages(client: Any, stream: str, start: Position) -> Iterator[tuple[Sequence[
         stream: its name; one that is not there has no events.
         start: Position() for the beginning.
     """
-    from botocore.exceptions import ClientError
-
     position, known, token = start, start.seen, ""
     for _ in range(_PAGES):
-        words = {"nextToken": token} if token else {}
-        try:
-            answer = client.get_log_events(
-                logGroupName=GROUP, logStreamName=stream, startTime=start.time, startFromHead=True, **words
-            )
-        except ClientError as error:
-            if code(error) != "ResourceNotFoundException":
-                raise
+        words = {"logStreamName": stream, "startTime": start.time, **({"nextToken": token} if token else {})}
+        answer = unless_missing(partial(client.get_log_events, logGroupName=GROUP, startFromHead=True, **words))
+        if answer is None:
             return
         events = []
         for one in answer["events"]:
@@ -94,3 +82,31 @@ def pages(client: Any, stream: str, start: Position) -> Iterator[tuple[Sequence[
         if answer["nextForwardToken"] == token:  # CloudWatch's sign of the end; an empty page is none
             return
         token = answer["nextForwardToken"]
+
+
+def last_lines(aws: Aws, group: str, count: int, **wanted: Any) -> list[str]:
+    """The last lines of some streams together, without secrets; none where there are none, or they cannot be read.
+
+    Args:
+        aws: access to the account.
+        group: of the streams.
+        count: of lines.
+        wanted: which streams: arguments of DescribeLogStreams.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client = aws.client("logs")
+    try:
+        found = client.describe_log_streams(logGroupName=group, **wanted)["logStreams"]
+        events = [
+            event
+            for stream in found
+            for event in client.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], limit=count, startFromHead=False
+            )["events"]
+        ]
+    except (ClientError, BotoCoreError):  # they explain an error, and must not hide it
+        return []
+    events.sort(key=lambda event: event["timestamp"])
+    lines = [line for event in events for line in event["message"].splitlines()]
+    return [without_secrets(line) for line in lines[-count:]]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from launcher import metrics
-from launcher.cloud.aws import code, without_secrets
+from launcher.cloud.aws import unless_missing, without_secrets
 from launcher.run import COMPLETED, FAILED, IN_PROGRESS, STOPPED, STOPPING, Status
 
 _STATES = {COMPLETED, FAILED, STOPPED, STOPPING}
@@ -28,16 +28,7 @@ def describe(client: Any, job_name: str) -> dict[str, Any] | None:
         client: of SageMaker.
         job_name: of the training job.
     """
-    from botocore.exceptions import ClientError
-
-    try:
-        found: dict[str, Any] = client.describe_training_job(TrainingJobName=job_name)
-    except ClientError as error:
-        # "Requested resource not found."; there is nothing else to be wrong with a name that SageMaker took.
-        if code(error) in ("ValidationException", "ResourceNotFound"):
-            return None
-        raise
-    return found
+    return unless_missing(lambda: dict(client.describe_training_job(TrainingJobName=job_name)))
 
 
 def status(job: Mapping[str, Any]) -> Status:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from launcher.cloud.aws import Aws, without_secrets
+from launcher.cloud import cloudwatch
+from launcher.cloud.aws import Aws
 
 GROUP = "/aws/sagemaker/Endpoints/"
 _STREAMS = 2
@@ -18,20 +17,5 @@ def excerpt(aws: Aws, endpoint: str) -> str:
 
 def last_lines(aws: Aws, endpoint: str, count: int = 20) -> list[str]:
     """The last lines that the last containers printed; none where there are none, or they cannot be read."""
-    client, group = aws.client("logs"), f"{GROUP}{endpoint}"
-    try:
-        streams = client.describe_log_streams(
-            logGroupName=group, orderBy="LastEventTime", descending=True, limit=_STREAMS
-        )["logStreams"]
-        events = [
-            event
-            for stream in streams
-            for event in client.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], limit=count, startFromHead=False
-            )["events"]
-        ]
-    except (ClientError, BotoCoreError):  # they explain an error, and must not hide it
-        return []
-    events.sort(key=lambda event: event["timestamp"])
-    lines = [line for event in events for line in event["message"].splitlines()]
-    return [without_secrets(line) for line in lines[-count:]]
+    latest = {"orderBy": "LastEventTime", "descending": True, "limit": _STREAMS}
+    return cloudwatch.last_lines(aws, f"{GROUP}{endpoint}", count, **latest)

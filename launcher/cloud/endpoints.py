@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from launcher.cloud import prices, tags
-from launcher.cloud.aws import Aws, readable, without_secrets
+from launcher.cloud.aws import Aws, readable, unless_missing, without_secrets
 from launcher.cloud.hosting import ASYNCHRONOUS, REAL_TIME, SERVERLESS
 from launcher.errors import UserError
 
@@ -107,35 +105,17 @@ def list_all(aws: Aws, stack: str) -> list[Endpoint]:
 
 def describe(client: Any, name: str) -> dict[str, Any] | None:
     """DescribeEndpoint's answer; None where there is no such endpoint. Raises what boto3 raises."""
-    try:
-        found: dict[str, Any] = client.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if tags.is_missing(error):
-            return None
-        raise
-    return found
+    return unless_missing(lambda: dict(client.describe_endpoint(EndpointName=name)))
 
 
 def describe_config(client: Any, name: str) -> dict[str, Any] | None:
     """DescribeEndpointConfig's answer; None where there is no such configuration. Raises what boto3 raises."""
-    try:
-        found: dict[str, Any] = client.describe_endpoint_config(EndpointConfigName=name)
-    except ClientError as error:
-        if tags.is_missing(error):
-            return None
-        raise
-    return found
+    return unless_missing(lambda: dict(client.describe_endpoint_config(EndpointConfigName=name)))
 
 
 def has_model(client: Any, name: str) -> bool:
     """Whether SageMaker has a model of that name. Raises what boto3 raises."""
-    try:
-        client.describe_model(ModelName=name)
-    except ClientError as error:
-        if tags.is_missing(error):
-            return False
-        raise
-    return True
+    return unless_missing(lambda: client.describe_model(ModelName=name)) is not None
 
 
 def _endpoint(client: Any, described: Mapping[str, Any]) -> Endpoint:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import Any
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from launcher.cloud.aws import Aws, code, readable, without_secrets
 from launcher.cloud.bucket import split
@@ -14,6 +12,9 @@ from launcher.cloud.endpoints import IN_SERVICE, Endpoint
 from launcher.cloud.waiting import wait_for
 from launcher.errors import JobFailed, UserError
 from launcher.local.client import JSON, InvocationFailed, Reply
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 _PATIENCE = 960.0  # seconds; an asynchronous invocation may take 15 minutes
 _PAUSE = 1.0
@@ -48,6 +49,8 @@ class Client:
             UserError: SageMaker refused the request.
             JobFailed: an asynchronous answer did not come in time.
         """
+        from botocore.exceptions import ClientError
+
         with readable(f"calling {self._endpoint.name}"):
             try:
                 if self._endpoint.output:
@@ -93,6 +96,8 @@ class Client:
         return Reply(found.body, accept if found.content_type in ("", "binary/octet-stream") else found.content_type)
 
     def _object(self, uri: str) -> Reply | None:
+        from botocore.exceptions import ClientError
+
         bucket, key = split(uri)
         try:
             found = self._s3.get_object(Bucket=bucket, Key=key)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from launcher import diagnose
 from launcher.cloud import causes, description, record
-from launcher.cloud.aws import Aws, code, readable
+from launcher.cloud.aws import Aws, readable, unless_over
 from launcher.cloud.mirror import Mirror
 from launcher.cloud.transcript import Transcript
 from launcher.config import Config
@@ -60,17 +60,11 @@ def stop(run: Run) -> Status:
         UserError: AWS refuses, or cannot be asked.
     """
     aws = access(run)
-    from botocore.exceptions import ClientError
-
     with telling(run):
         mirror = Mirror(run, aws)
         if mirror.update().is_over:
             return run.status
-        try:
-            aws.client("sagemaker").stop_training_job(TrainingJobName=run.name)
-        except ClientError as error:
-            if code(error) not in ("ValidationException", "ResourceNotFound"):  # it ended, or was deleted, meanwhile
-                raise
+        unless_over(lambda: aws.client("sagemaker").stop_training_job(TrainingJobName=run.name))
         return mirror.update()
 
 

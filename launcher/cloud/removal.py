@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from launcher.cloud import autoscaling, endpoints, tags
-from launcher.cloud.aws import Aws, readable
+from launcher.cloud.aws import Aws, readable, unless_missing
 from launcher.cloud.endpoint_requests import stem
 from launcher.cloud.waiting import wait_for
 from launcher.errors import JobFailed, UserError
@@ -75,7 +74,7 @@ def remove(aws: Aws, name: str, stack: str, on_step: Callable[[str], object] = l
         if found.exists:
             _delete_endpoint(client, name, on_step)
         for config in found.configs:
-            _unless_missing(client.delete_endpoint_config, EndpointConfigName=config)
+            unless_missing(partial(client.delete_endpoint_config, EndpointConfigName=config))
         for model in found.models:
             remove_model(client, model)
     return found
@@ -83,13 +82,13 @@ def remove(aws: Aws, name: str, stack: str, on_step: Callable[[str], object] = l
 
 def remove_version(client: Any, version: str) -> None:
     """Deletes a configuration and its model, which have one name. Raises what boto3 raises."""
-    _unless_missing(client.delete_endpoint_config, EndpointConfigName=version)
+    unless_missing(partial(client.delete_endpoint_config, EndpointConfigName=version))
     remove_model(client, version)
 
 
 def remove_model(client: Any, name: str) -> None:
     """Deletes a model, which may be gone already. Raises what boto3 raises."""
-    _unless_missing(client.delete_model, ModelName=name)
+    unless_missing(partial(client.delete_model, ModelName=name))
 
 
 def _delete_endpoint(client: Any, name: str, on_step: Callable[[str], object]) -> None:
@@ -105,7 +104,7 @@ def _delete_endpoint(client: Any, name: str, on_step: Callable[[str], object]) -
             on_step(f"waiting until SageMaker is done with {name}: before that it cannot be deleted")
             wait_for(settled, _SETTLING, _PAUSE)
         on_step(f"deleting {name}")
-        _unless_missing(client.delete_endpoint, EndpointName=name)
+        unless_missing(partial(client.delete_endpoint, EndpointName=name))
         wait_for(gone, _GOING, _PAUSE)
     except TimeoutError:
         raise JobFailed(
@@ -121,11 +120,3 @@ def _marked(client: Any, operation: str, kind: str, endpoint: str, stack: str) -
         if tags.is_ours(marks, stack) and marks.get(tags.ENDPOINT) == endpoint:
             found.append(one[f"{kind}Name"])
     return tuple(found)
-
-
-def _unless_missing(call: Callable[..., object], **arguments: str) -> None:
-    try:
-        call(**arguments)
-    except ClientError as error:
-        if not tags.is_missing(error):
-            raise

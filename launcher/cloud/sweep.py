@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from launcher.cloud import endpoints, prices, removal, tags
 from launcher.cloud.aws import Aws, code, readable
 from launcher.errors import UserError
@@ -86,6 +84,8 @@ def remove(aws: Aws, item: Item, stack: str, on_step: Callable[[str], object] = 
         UserError: AWS refuses, or it is not the stack's.
         JobFailed: an endpoint was not gone in time.
     """
+    from botocore.exceptions import ClientError
+
     client = aws.client("sagemaker")
     stops: dict[str, Callable[[], object]] = {
         TRAINING: lambda: client.stop_training_job(TrainingJobName=item.name),

@@ -6,28 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from launcher.cloud.aws import code
+from launcher.cloud.aws import unless_missing
 from launcher.infra.state import TAG
 
 RUN = "glaunch-run"  # its value is the name of the run that something was made for
 ENDPOINT = "glaunch-endpoint"  # on a model and a configuration: the name of their endpoint
 EXPIRES = "glaunch-expires"  # when it may go: `2026-01-31T23:59:59Z`
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-_MISSING = {"ValidationException", "ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException"}
-_NOT_THERE = ("could not find", "not found", "does not exist", "no scalable target", "no scaling policy")
 
 
 def read(client: Any, arn: str) -> dict[str, str]:
     """The tags of a resource of SageMaker's; none where it is not there any more. Raises what boto3 raises."""
-    try:
-        pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
-        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-    except ClientError as error:
-        if is_missing(error):
-            return {}
-        raise
+    pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return unless_missing(lambda: {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}) or {}
 
 
 def is_ours(tags: Mapping[str, str], stack: str) -> bool:
@@ -51,9 +42,3 @@ def as_time(text: str) -> datetime | None:
         return datetime.strptime(text, _TIME).replace(tzinfo=timezone.utc)
     except ValueError:
         return None
-
-
-def is_missing(error: ClientError) -> bool:
-    """Whether AWS says that there is no such thing."""
-    message = str(error.response.get("Error", {}).get("Message", "")).lower()
-    return code(error) in _MISSING and any(words in message for words in _NOT_THERE)

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from launcher.cloud import api, attention, creation, endpoint_requests, endpoints, removal, tags
-from launcher.cloud.aws import Aws, code, readable, without_secrets
+from launcher.cloud import api, attention, cloudwatch, creation, endpoint_requests, endpoints, removal, tags
+from launcher.cloud.aws import Aws, readable, unless_missing, unless_over
 from launcher.cloud.bucket import split
 from launcher.cloud.endpoint_requests import Names
 from launcher.cloud.hosting import Hosting
@@ -137,11 +135,7 @@ def clean_up(aws: Aws, name: str) -> None:
     with readable(f"the transform job {name}"):
         described = describe(client, name)
         if described and described["TransformJobStatus"] == "InProgress":
-            try:
-                client.stop_transform_job(TransformJobName=name)
-            except ClientError as error:
-                if code(error) not in ("ValidationException", "ResourceNotFound"):  # it has ended meanwhile
-                    raise
+            unless_over(lambda: client.stop_transform_job(TransformJobName=name))
             with suppress(TimeoutError):
                 attention.attend(
                     f"the transform job {name}", lambda _: _stopped(client, name), lambda: aws, deadline=_STOPPING
@@ -151,13 +145,7 @@ def clean_up(aws: Aws, name: str) -> None:
 
 def describe(client: Any, name: str) -> dict[str, Any] | None:
     """DescribeTransformJob's answer; None where there is no such job. Raises what boto3 raises."""
-    try:
-        found: dict[str, Any] = client.describe_transform_job(TransformJobName=name)
-    except ClientError as error:
-        if code(error) in ("ValidationException", "ResourceNotFound"):
-            return None
-        raise
-    return found
+    return unless_missing(lambda: dict(client.describe_transform_job(TransformJobName=name)))
 
 
 def fetch(aws: Aws, order: Order, output: Path, on_file: Callable[[str], object] = lambda _: None) -> set[str]:
@@ -181,20 +169,7 @@ def fetch(aws: Aws, order: Order, output: Path, on_file: Callable[[str], object]
 
 def last_lines(aws: Aws, name: str) -> list[str]:
     """The last lines that a job's containers printed, and SageMaker about its files; none where they cannot be read."""
-    client = aws.client("logs")
-    try:
-        streams = client.describe_log_streams(logGroupName=_GROUP, logStreamNamePrefix=f"{name}/")["logStreams"]
-        events = [
-            event
-            for stream in streams
-            for event in client.get_log_events(
-                logGroupName=_GROUP, logStreamName=stream["logStreamName"], limit=_LINES, startFromHead=False
-            )["events"]
-        ]
-    except ClientError:  # they explain an error, and must not hide it
-        return []
-    events.sort(key=lambda event: event["timestamp"])
-    return [without_secrets(line) for event in events for line in event["message"].splitlines()][-_LINES:]
+    return cloudwatch.last_lines(aws, _GROUP, _LINES, logStreamNamePrefix=f"{name}/")
 
 
 def _stopped(client: Any, name: str) -> bool | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from launcher import metrics
 from launcher.cloud import api, checks, cost, creation, estimator, jobs
-from launcher.cloud.aws import Aws, code, readable
+from launcher.cloud.aws import Aws, readable, unless_missing
 from launcher.cloud.estimator import Names, Places
 from launcher.cloud.jobs import Step
 from launcher.cloud.prices import Price
@@ -119,15 +119,7 @@ def limit(search: Search, job: TrainingJob, settings: Settings, price: Price) ->
 
 def describe(client: Any, name: str) -> dict[str, Any] | None:
     """DescribeHyperParameterTuningJob's answer; None where there is no such job. Raises what boto3 raises."""
-    from botocore.exceptions import ClientError
-
-    try:
-        found: dict[str, Any] = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-    except ClientError as error:
-        if code(error) in ("ValidationException", "ResourceNotFound"):
-            return None
-        raise
-    return found
+    return unless_missing(lambda: dict(client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)))
 
 
 def _create(request: Mapping[str, Any], aws: Aws) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from launcher.cloud import attention, tuner
-from launcher.cloud.aws import Aws, code, readable, without_secrets
+from launcher.cloud.aws import Aws, readable, unless_over, without_secrets
 from launcher.config import Config
 from launcher.run import COMPLETED, FAILED, IN_PROGRESS, STOPPED, STOPPING
 from launcher.tuning.study import Study, Trial
@@ -67,14 +67,9 @@ def stop(study: Study, aws: Aws) -> Study:
     Raises:
         UserError: AWS refuses, or cannot be asked.
     """
-    from botocore.exceptions import ClientError
-
+    client = aws.client("sagemaker")
     with readable(f"the tuning {study.name}"):
-        try:
-            aws.client("sagemaker").stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=study.name)
-        except ClientError as error:
-            if code(error) not in ("ValidationException", "ResourceNotFound"):  # it ended, or was deleted, meanwhile
-                raise
+        unless_over(lambda: client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=study.name))
         return _look(study, aws)
 
 
