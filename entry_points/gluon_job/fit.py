@@ -92,7 +92,7 @@ def fit(
     recovery = Recovery(checkpoints, cluster, {**identity(net, values), "samples": total, **task.identity})
     values["threads"] = values["threads"] or recovery.threads
     replicas = _replicas(net, task, training, values, contexts, cluster)
-    _print_plan(net, values, order, total, replicas.threads, cluster)
+    print_plan(net, values, order, total, f"{replicas.threads} thread(s)", cluster)
     position, history = recovery.resume(replicas), []
     while not position.is_end(values):
         progress = _train(replicas, task, order, position.epoch, values, cluster)
@@ -105,22 +105,37 @@ def fit(
         if position.is_best:
             replicas.store()
         recovery.note(position, replicas, values["patience"])
-    if cluster.size > 1:
-        parameters = {name: parameter.list_data()[0] for name, parameter in net.collect_params().items()}
-        print(f"Parameters: digest {digest(parameters)}", flush=True)
+    print_digest(net, cluster)
     return history
 
 
-def _print_plan(net: Any, values: Mapping[str, Any], order: Order, total: int, count: int, cluster: Cluster) -> None:
+def print_plan(net: Any, values: Mapping[str, Any], order: Order, total: int, on: str, cluster: Cluster) -> None:
+    """Says what a training is about to do, in the words that glaunch reads.
+
+    Args:
+        net: with its parameters.
+        values: hyperparameters.
+        order: of the samples of this host.
+        total: samples of all hosts.
+        on: what of each host works, `2 thread(s)`.
+        cluster: the hosts.
+    """
     if cluster.size > 1:
         print(f"Shard: {sum(map(len, order.epoch(0)[0]))} of {total} samples", flush=True)
     if cluster.is_first:
         hosts = f" on each of {cluster.size} hosts" if cluster.size > 1 else ""
         print(
             f"Training on {total} samples: {values['epochs']} epochs of {order.steps} batches, "
-            f"{parameter_count(net)} parameters, {count} thread(s){hosts}.",
+            f"{parameter_count(net)} parameters, {on}{hosts}.",
             flush=True,
         )
+
+
+def print_digest(net: Any, cluster: Cluster) -> None:
+    """Says the fingerprint of the parameters of each of several hosts, which are the same if all went well."""
+    if cluster.size > 1:
+        parameters = {name: parameter.list_data()[0] for name, parameter in net.collect_params().items()}
+        print(f"Parameters: digest {digest(parameters)}", flush=True)
 
 
 def _train(

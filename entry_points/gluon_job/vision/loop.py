@@ -9,11 +9,11 @@ import numpy as np
 
 from gluon_job import threads
 from gluon_job.checkpoint import Checkpoints
-from gluon_job.cluster import Cluster, digest
+from gluon_job.cluster import Cluster
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
 from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
-from gluon_job.fit import identity, initialize, parameter_count
+from gluon_job.fit import identity, initialize, print_digest, print_plan
 from gluon_job.hyperparameters import Hyperparameter
 from gluon_job.order import Order
 from gluon_job.progress import report
@@ -123,7 +123,7 @@ def fit(
     logits = with_frozen_statistics(made.logits, net) if values["freeze"] else made.logits
     loss = made.loss(in_half_precision(logits) if half else logits, scale)
     learner = Learner(net, loss, scale, values, contexts, cluster)
-    _print_plan(net, values, order, total, learner, cluster)
+    print_plan(net, values, order, total, f"{learner.contexts} device(s)", cluster)
     position, history = recovery.resume(learner), []
     with ThreadPoolExecutor(1) as maker, ThreadPoolExecutor(min(_MOST_READERS, threads.available())) as readers:
         while not position.is_end(values):
@@ -137,7 +137,7 @@ def fit(
             if position.is_best:
                 learner.store()
             recovery.note(position, learner, values["patience"])
-    _print_digest(net, cluster)
+    print_digest(net, cluster)
     return history
 
 
@@ -214,26 +214,6 @@ class _Tally:
         seconds = time.perf_counter() - self._started
         means = {name: float(total / samples) for name, total in zip(self._measures, sums)}
         return means, samples / seconds
-
-
-def _print_plan(
-    net: Any, values: Mapping[str, Any], order: Order, total: int, learner: Learner, cluster: Cluster
-) -> None:
-    if cluster.size > 1:
-        print(f"Shard: {sum(map(len, order.epoch(0)[0]))} of {total} samples", flush=True)
-    if cluster.is_first:
-        hosts = f" on each of {cluster.size} hosts" if cluster.size > 1 else ""
-        print(
-            f"Training on {total} samples: {values['epochs']} epochs of {order.steps} batches, "
-            f"{parameter_count(net)} parameters, {learner.contexts} device(s){hosts}.",
-            flush=True,
-        )
-
-
-def _print_digest(net: Any, cluster: Cluster) -> None:
-    if cluster.size > 1:
-        parameters = {name: parameter.list_data()[0] for name, parameter in net.collect_params().items()}
-        print(f"Parameters: digest {digest(parameters)}", flush=True)
 
 
 def _check(samples: int, task: PictureTask, values: Mapping[str, Any]) -> None:

@@ -7,19 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from launcher import data
 
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "shared"))
+from chromium import chromium_driver  # noqa: F401
+
 HOSTILE = "<script>document.title='taken'</script>\"><img src=x onerror=\"document.title='taken'\">"
 LABELS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "a & b", HOSTILE]
 
@@ -70,26 +68,6 @@ def reported(digits: dict[str, Any]) -> dict[str, Any]:
     )
     said, _, imported = done.stdout.rstrip().rpartition("\n")
     return {**json.loads(said), "imported": imported, "left": list(scratch.iterdir())}
-
-
-@pytest.fixture(scope="session")
-def driver() -> Iterator[Any]:
-    """Headless Chromium, which notes every request. Without it the tests are skipped, and fail in CI."""
-    if not (os.access(CHROMIUM, os.X_OK) and os.access(DRIVER, os.X_OK)):
-        reason = f"no {CHROMIUM} and {DRIVER}: run `make debian`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
-            options.add_argument(flag)
-        chromium = webdriver.Chrome(options, Service(DRIVER))
-        chromium.get("about:blank")  # away from the browser's own first page
-        yield chromium
-        chromium.quit()
 
 
 @pytest.fixture

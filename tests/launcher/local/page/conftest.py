@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,47 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 
 from launcher.local.endpoint import Endpoint, Settings
 
-CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",  # which root may not use
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    # It asks for nothing but the page.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-]
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "shared"))
+from chromium import chromium_driver  # noqa: F401
+
 PATIENCE = 60.0  # seconds; how slow a shared machine may be
-
-
-@pytest.fixture(scope="session")
-def driver() -> Iterator[Any]:
-    """Headless Chromium. Without it the tests are skipped, and fail in CI."""
-    if not (os.access(CHROMIUM, os.X_OK) and os.access(DRIVER, os.X_OK)):
-        reason = f"no {CHROMIUM} and {DRIVER}: run `make debian`"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = CHROMIUM
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        for flag in [*FLAGS, f"--user-data-dir={profile}"]:
-            options.add_argument(flag)
-        chromium = webdriver.Chrome(options, Service(DRIVER))
-        yield chromium
-        chromium.quit()
 
 
 @pytest.fixture(scope="session")
