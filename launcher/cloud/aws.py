@@ -43,13 +43,14 @@ class Aws:
 
     def __init__(self, config: Config) -> None:
         self._session = _session(config)
+        self._clients: dict[tuple[str, str, bool, int], Any] = {}
         region = self._session.region_name or os.environ.get("AWS_REGION")
         if not region:
             raise UserError("no AWS region: run `glaunch config set region eu-west-1`, or set AWS_REGION")
         self.region: str = region
 
     def client(self, service: str, region: str = "", hurried: bool = False, attempts: int = 5) -> Any:
-        """A boto3 client: 10 s to connect, 60 s for an answer, five attempts with growing pauses.
+        """A boto3 client, one for the same words: 10 s to connect, 60 s for an answer, five attempts with growing pauses.
 
         Args:
             service: `sagemaker`.
@@ -59,6 +60,9 @@ class Aws:
         """
         from botocore.config import Config as Settings
 
+        words = (service, region, hurried, attempts)
+        if words in self._clients:
+            return self._clients[words]
         settings = Settings(
             connect_timeout=3 if hurried else 10,
             read_timeout=5 if hurried else 60,
@@ -66,7 +70,8 @@ class Aws:
             user_agent_extra=f"glaunch/{__version__}",
         )
         with readable(f"a client of {service}"):
-            return self._session.client(service, region_name=region or self.region, config=settings)
+            made = self._session.client(service, region_name=region or self.region, config=settings)
+        return self._clients.setdefault(words, made)
 
 
 def _session(config: Config) -> boto3.Session:

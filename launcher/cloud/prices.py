@@ -68,18 +68,7 @@ def transform(instance_type: str, region: str, aws: Aws | None = None) -> Price:
     return _instance(TRANSFORM, instance_type, region, aws)
 
 
-def serverless(region: str, aws: Aws | None = None) -> float | None:
-    """US dollars a GB-second of a serverless endpoint: of its memory, while it answers; None where it is not known."""
-    try:
-        listed = _List(aws, region).find("ServerlessInf:Mem-1GB", productFamily="ML Serverless")
-    except UserError:
-        listed = None
-    if listed:
-        return listed[0]
-    price: float | None = _table()["serverless"].get(region, [None])[0]
-    return price
-
-
+@lru_cache(maxsize=64)  # a list of endpoints asks again and again
 def _instance(use: str, instance_type: str, region: str, aws: Aws | None) -> Price:
     why = f"AWS's price list has no {instance_type} for {use} in {region}"
     try:

@@ -112,13 +112,6 @@ def test_a_price_that_is_not_in_the_table_is_not_known():
     price = prices.training("ml.p2.xlarge", "us-east-1")
     assert (price.per_hour, price.source) == (None, "")
     assert prices.hosting("ml.m5.xlarge", "mx-central-1").per_hour is None
-    assert prices.serverless("eu-west-1") is None
-
-
-def test_a_serverless_second_is_of_a_gigabyte(listed):
-    assert prices.serverless("us-east-1") == 0.00002
-    listed([product("EU-ServerlessInf:Mem-2GB", [0.00005]), product("EU-ServerlessInf:Mem-1GB", [0.000025])])
-    assert prices.serverless("eu-west-1", euro()) == 0.000025
 
 
 def test_each_price_of_the_table_says_where_it_is_from_and_when():
@@ -126,7 +119,6 @@ def test_each_price_of_the_table_says_where_it_is_from_and_when():
     known = [
         *(entry for use in ("training", "hosting") for types in table[use].values() for entry in types.values()),
         *(entry for regions in table["disk"].values() for entry in regions.values()),
-        *table["serverless"].values(),
     ]
     assert {source for _, source in known} == set(table["sources"])
     assert all(0 < price < 100 for price, _ in known)
@@ -140,3 +132,11 @@ def test_a_larger_machine_of_a_family_is_never_cheaper():
         for family in ("m5", "c5", "p3"):
             row = [types[f"ml.{family}.{size}"][0] for size in sizes if f"ml.{family}.{size}" in types]
             assert row == sorted(row)
+
+
+def test_a_list_of_endpoints_of_one_type_asks_for_its_price_once(listed):
+    asked = listed([])
+    aws = euro()
+    for _ in range(3):
+        assert prices.hosting("ml.m5.xlarge", "eu-west-1", aws).why_table
+    assert len(asked) == 1
