@@ -50,7 +50,7 @@ class Aws:
         self.region: str = region
 
     def client(self, service: str, region: str = "", hurried: bool = False, attempts: int = 5) -> Any:
-        """A boto3 client, one for the same words: 10 s to connect, 60 s for an answer, five attempts with growing pauses.
+        """A boto3 client, kept for the same words: 10 s to connect, 60 s for an answer, five attempts, growing pauses.
 
         Args:
             service: `sagemaker`.
