@@ -1,4 +1,4 @@
-"""A bar for bytes that arrive."""
+"""Bars: of bytes that arrive, and of something that takes its time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
 
 @contextmanager
@@ -19,3 +20,16 @@ def bytes_bar(title: str, console: Console) -> Iterator[Callable[[int, int], Non
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def state_bar(console: Console) -> Progress:
+    """A bar that is gone in the end, for tasks with a field `state`: what the moment's figures are."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[state]}"),
+    )
+    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True)

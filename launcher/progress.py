@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from launcher import log, metrics
+from launcher.bar import state_bar
 from launcher.run import Run
 
 if TYPE_CHECKING:
@@ -34,15 +35,7 @@ def watch(
 
 
 def _watch_live(lines: Iterable[tuple[str, str]], hosts: list[str], console: Console) -> None:
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[state]}"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with state_bar(console) as progress:
         view = _View(progress, progress.add_task("starting", total=None, state=""), console)
         for host, line in lines:
             view.show(line, _prefix(host, hosts))

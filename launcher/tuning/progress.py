@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from launcher.bar import state_bar
 from launcher.run import IN_PROGRESS, STOPPING
 from launcher.tuning import tables
 from launcher.tuning.study import Study, Trial
@@ -18,25 +19,16 @@ def shown(study: Study, screen: Console) -> Iterator[Callable[[Study, Trial], No
     if not screen.is_terminal:
         yield lambda now, trial: _tell(now, trial, screen)
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[best]}"),
-    )
-    with Progress(*columns, TimeElapsedColumn(), console=screen, transient=True) as bar:
-        task = bar.add_task("starting", total=study.search.jobs, best="")
+    with state_bar(screen) as bar:
+        task = bar.add_task("starting", total=study.search.jobs, state="")
 
         def show(now: Study, trial: Trial) -> None:
             _tell(now, trial, screen)
             running = sum(_goes_on(one) for one in now.trials)
             over = len(now.trials) - running
             best = "" if now.best is None else f"best {now.best.objective:.4f}"
-            bar.update(
-                task, description=f"{over} of {now.search.jobs} trials, {running} running", completed=over, best=best
-            )
+            description = f"{over} of {now.search.jobs} trials, {running} running"
+            bar.update(task, description=description, completed=over, state=best)
 
         yield show
 
