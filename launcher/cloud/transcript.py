@@ -42,7 +42,8 @@ class Transcript:
         self.errors: dict[str, int] = content.get("errors", {})
         for name, size in self._sizes.items():
             os.truncate(run.folder / name, size)
-        self._own_metrics = metrics.OwnDefinitions(run.job_content.get("metrics") or {}, _counted(run.metrics))
+        own = run.job_content.get("metrics") or {}
+        self._own_metrics = metrics.OwnDefinitions(own, _counted(run.metrics) if own else None)
 
     def copy(self, client: Any) -> int:
         """Copies what is new; how many lines. Raises what boto3 raises; what was copied until then stays.
