@@ -38,10 +38,7 @@ def read(source: Path) -> Any:
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number:02}"
         cell.metadata = {}
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    notebook.metadata = _metadata()
     return notebook
 
 
@@ -69,10 +66,18 @@ def execute(notebook: Any, home: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="lab-") as scratch:  # what a lab writes goes with it
         client.execute(env={**environment, "TMPDIR": scratch})
     del notebook.cells[0]
+    notebook.metadata = _metadata()  # the kernel has added its version
     for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         cell.execution_count = number
         cell.metadata = {}
         cell.outputs = _joined([_clean(output, number, home) for output in cell.outputs])
+
+
+def _metadata() -> dict[str, dict[str, str]]:
+    return {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
 
 
 def _clean(output: Any, number: int, home: Path) -> Any:

@@ -11,7 +11,7 @@ from gluon_job.formats import JPEG, JSON, PNG, UnsupportedTypeError
 from gluon_job.predictor import Predictor
 
 OUTPUT = "detections"  # what the artifact's metadata says
-_THRESHOLD = 0.3  # probability from which an object is told of, unless the request says otherwise
+THRESHOLD = 0.3  # probability from which an object is told of, unless the request says otherwise
 
 
 class Detector:
@@ -30,7 +30,7 @@ class Detector:
         self._predict = Predictor(model_dir)
         self._predict(np.zeros((1, *self._shape), np.float32))  # the first call takes longer
 
-    def __call__(self, picture: np.ndarray, threshold: float = _THRESHOLD) -> List[Dict[str, Any]]:
+    def __call__(self, picture: np.ndarray, threshold: float = THRESHOLD) -> List[Dict[str, Any]]:
         """The objects, the most probable first: class, label, probability, and box in pixels of the picture.
 
         Args:
@@ -73,7 +73,7 @@ def transform(
 
 
 def _threshold(parameters: Mapping[str, str]) -> float:
-    word = parameters.get("threshold", str(_THRESHOLD))
+    word = parameters.get("threshold", str(THRESHOLD))
     try:
         threshold = float(word)
     except ValueError:

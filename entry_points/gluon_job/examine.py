@@ -3,7 +3,8 @@
 Reads one JSON object from standard input: `model_dir` (an extracted model.tar.gz, or null), `script` (the name of an
 entry point here, or null for a script of someone's own), `hyperparameters`, `channel_input_dirs` (null where the data
 are gone), and `batches` of an epoch and `epochs` that were trained (null where that is not known). Prints one object of
-the parts that could be made, and writes the arrays of `classifier` to the file ARRAYS, as numpy.savez does.
+the parts that could be made, and writes the arrays of `classifier` or `detector` to the file ARRAYS, as numpy.savez
+does.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 
-from gluon_job import examine_classifier, examine_recommender, layer_table
+from gluon_job import detector, examine_classifier, examine_detector, examine_recommender, layer_table
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
 from gluon_job.hyperparameters import parse
@@ -22,6 +23,7 @@ from gluon_job.inference import METADATA
 from gluon_job.schedule import learning_rate
 
 _POINTS = 240  # of the learning rate, at most
+_EXAMINERS = {"classifier": examine_classifier, "detector": examine_detector, "recommender": examine_recommender}
 
 
 def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
@@ -29,7 +31,7 @@ def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
 
     Its keys: `problems`, in words, of the parts that are missing; `values` of all hyperparameters, those
     that were not given too; `rates` (`epochs` done and the `rates` then); `layers` (see `layer_table`); `classifier`
-    (see `examine_classifier`) or `recommender` (see `examine_recommender`).
+    (see `examine_classifier`), `detector` (see `examine_detector`) or `recommender` (see `examine_recommender`).
     """
     found: Dict[str, Any] = {"problems": []}
     values, module = _values(request["script"], request["hyperparameters"])
@@ -47,13 +49,12 @@ def examine(request: Mapping[str, Any], arrays_path: str) -> Dict[str, Any]:
     kind = _kind(model_dir)
     if kind is None:
         found["problems"].append(
-            "Nothing was predicted: the model does not say what its inputs and answers mean, as the classifiers and "
-            "recommenders of glaunch's entry points do."
+            "Nothing was predicted: the model does not say what its inputs and answers mean, as the classifiers, "
+            "detectors and recommenders of glaunch's entry points do."
         )
     elif request["channel_input_dirs"] is not None:
-        examiner = examine_classifier if kind == "classifier" else examine_recommender
         try:
-            found[kind], arrays = examiner.examine(model_dir, values, request["channel_input_dirs"])
+            found[kind], arrays = _EXAMINERS[kind].examine(model_dir, values, request["channel_input_dirs"])
             np.savez(arrays_path, **arrays)
         except (InputError, FloatingPointError, OSError, mx.MXNetError) as error:
             found["problems"].append(f"Nothing was predicted: {str(error).strip().splitlines()[0]}.")
@@ -89,6 +90,8 @@ def _kind(model_dir: str) -> Optional[str]:
             content = json.load(file)
         if content.get("labels") and content["output"] == "logits":
             return "classifier"
+        if content.get("labels") and content["output"] == detector.OUTPUT:
+            return "detector"
         return "recommender" if content["output"] == "score" and "feedback" in content else None
     except (OSError, ValueError, KeyError, AttributeError):
         return None

@@ -97,7 +97,7 @@ def fit(
     while not position.is_end(values):
         progress = _train(replicas, task, order, position.epoch, values, cluster)
         replicas.average_statistics()
-        epoch = progress.finish(task.score(replicas, validation) if validation is not None else None)
+        epoch = progress.finish(task.score(replicas, validation) if validation is not None else {})
         if cluster.is_first:
             epoch.report()
         history.append(epoch)

@@ -1,27 +1,13 @@
 """What an epoch of a recommender comes to, counted batch by batch."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
 
 from gluon_job.cluster import Cluster
-from gluon_job.progress import report
+from gluon_job.progress import Epoch
 
 IGNORED = -1e30  # the label of a pair that counts nothing
-
-
-class Epoch(NamedTuple):
-    """Metrics by name, training samples a second; of `score`, the higher, the better."""
-
-    epoch: int
-    training: Dict[str, float]
-    validation: Dict[str, float]
-    samples_per_second: float
-    score: Optional[float]
-
-    def report(self) -> None:
-        """Prints the lines of a finished epoch."""
-        report(self.epoch, self.training, self.validation, self.samples_per_second)
 
 
 class Squares:
@@ -47,11 +33,11 @@ class Squares:
         name, value = next(iter(self._metrics(self.samples, self.loss).items()))
         return f"{name}={value:.6f}"
 
-    def epoch(self, number: int, cluster: Cluster, validation: Optional[Dict[str, float]], seconds: float) -> Epoch:
+    def epoch(self, number: int, cluster: Cluster, validation: Mapping[str, float], seconds: float) -> Epoch:
         """What the epoch came to on all hosts together, with the validation's metrics."""
         samples, loss = cluster.sum("epoch", [self.samples, self.loss])
         score = self._score(validation) if validation else None
-        return Epoch(number, self._metrics(samples, loss), validation or {}, samples / seconds, score)
+        return Epoch(number, self._metrics(samples, loss), validation, samples / seconds, score)
 
     @staticmethod
     def _loss(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -62,7 +48,7 @@ class Squares:
         return {"rmse": float(np.sqrt(loss / max(samples, 1)))}
 
     @staticmethod
-    def _score(validation: Dict[str, float]) -> float:
+    def _score(validation: Mapping[str, float]) -> float:
         return -validation["rmse"]
 
 
@@ -78,5 +64,5 @@ class CrossEntropy(Squares):
         return {"loss": loss / max(samples, 1)}
 
     @staticmethod
-    def _score(validation: Dict[str, float]) -> float:
+    def _score(validation: Mapping[str, float]) -> float:
         return validation["ndcg"]

@@ -16,31 +16,23 @@ _SMALLEST = 1e-30  # probability, so that its logarithm is finite
 
 
 class Epoch(NamedTuple):
-    """Accuracies from 0 to 1, the mean cross-entropy, training samples a second."""
+    """Metrics by name, training samples a second; the higher the score, the better, None without validation data.
+
+    A classifier's metrics are `accuracy`, from 0 to 1, and `loss`, the mean cross-entropy.
+    """
 
     epoch: int
-    accuracy: float
-    loss: float
-    validation_accuracy: Optional[float]
+    training: Mapping[str, float]
+    validation: Mapping[str, float]
     samples_per_second: float
-
-    @property
-    def score(self) -> Optional[float]:
-        """The higher, the better; None without validation data."""
-        return self.validation_accuracy
+    score: Optional[float]
 
     def report(self) -> None:
         """Prints the lines of a finished epoch."""
-        validation = {} if self.validation_accuracy is None else {"accuracy": self.validation_accuracy}
-        report(self.epoch, {"accuracy": self.accuracy, "loss": self.loss}, validation, self.samples_per_second)
-
-
-def report(epoch: int, training: Mapping[str, float], validation: Mapping[str, float], speed: float) -> None:
-    """Prints the lines of a finished epoch: its metrics by name, its speed in samples a second."""
-    for kind, found in (("Training", training), ("Validation", validation)):
-        for name, value in found.items():
-            print(f"[Epoch {epoch}] {kind}: {name}={value:.6f}")
-    print(f"[Epoch {epoch}] Speed: {speed:.1f} samples/s", flush=True)
+        for part, metrics in (("Training", self.training), ("Validation", self.validation)):
+            for name, value in metrics.items():
+                print(f"[Epoch {self.epoch}] {part}: {name}={value:.6f}")
+        print(f"[Epoch {self.epoch}] Speed: {self.samples_per_second:.1f} samples/s", flush=True)
 
 
 class Accuracy:
@@ -68,10 +60,11 @@ class Accuracy:
         """For a line of progress."""
         return f"accuracy={self._correct / self.samples:.6f}"
 
-    def epoch(self, number: int, cluster: Cluster, validation: Optional[float], seconds: float) -> Epoch:
-        """What the epoch came to on all hosts together, with the validation's accuracy."""
+    def epoch(self, number: int, cluster: Cluster, validation: Mapping[str, float], seconds: float) -> Epoch:
+        """What the epoch came to on all hosts together, with the validation's metrics."""
         samples, correct, loss = cluster.sum("epoch", [self.samples, self._correct, self.loss])
-        return Epoch(number, correct / samples, loss / samples, validation, samples / seconds)
+        training = {"accuracy": correct / samples, "loss": loss / samples}
+        return Epoch(number, training, validation, samples / seconds, validation.get("accuracy"))
 
 
 class Progress:
@@ -109,7 +102,7 @@ class Progress:
         self._print_line(end, now)
         self._counted, self._batches = now, end
 
-    def finish(self, validation: Any) -> Any:
+    def finish(self, validation: Mapping[str, float]) -> Epoch:
         """What the epoch came to on all hosts together; its speed is that up to the last group counted."""
         return self._meter.epoch(self._epoch, self._cluster, validation, self._counted - self._started)
 

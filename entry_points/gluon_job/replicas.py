@@ -8,7 +8,7 @@ from gluon_job import watchdog
 from gluon_job.cluster import Cluster
 from gluon_job.compat import mx
 from gluon_job.parallel import SharedWeights
-from gluon_job.step import Graphs, Prediction, TrainingStep
+from gluon_job.step import Graphs, Prediction, TrainingStep, judged
 
 _SCORED = 500  # images scored at a time
 
@@ -108,8 +108,8 @@ class Replicas(SharedWeights):
             for output, share in zip(outputs, shares)
         ]
 
-    def score(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """The share, from 0 to 1, of images uint8 (N, ...) whose most probable class is their label.
+    def score(self, images: np.ndarray, labels: np.ndarray) -> Dict[str, float]:
+        """The `accuracy`, from 0 to 1, and the `loss`, the mean cross-entropy, on images uint8 (N, ...).
 
         Each host scores a part of them; all learn the result.
         """
@@ -119,13 +119,14 @@ class Replicas(SharedWeights):
             labels[self._cluster.index :: self._cluster.size],
         )
         arrays = [weights.copies() for weights in self._weights]
-        predicted = []
+        waiting = []
         for i, begin in enumerate(range(0, len(images), _SCORED)):
             k = i % len(self._contexts)
             batch = mx.nd.array(images[begin : begin + _SCORED], ctx=self._contexts[k], dtype=np.uint8)
-            predicted.append(self._prediction(arrays[k], batch))
-        found = np.concatenate([array.asnumpy() for array in predicted]) if predicted else labels[:0]
-        return float(self._cluster.sum("scored", [(found == labels).sum()])[0]) / total
+            waiting.append(self._prediction(arrays[k], batch))
+        found = judged(np.concatenate([logits.asnumpy() for logits in waiting]), labels) if waiting else (0, 0.0)
+        correct, loss = self._cluster.sum("scored", found)
+        return {"accuracy": correct / total, "loss": loss / total}
 
     def _gather(self, share: Share, ctx: Any, begin: int, end: int) -> Tuple[List[Any], List[Any], List[int]]:
         """The images, the labels and the size of each of a device's batches."""

@@ -1,6 +1,8 @@
 """What a device computes for a batch: the training step and the predictions, each as one graph."""
 
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Tuple
+
+import numpy as np
 
 from gluon_job.compat import mx
 from gluon_job.graph import optimized
@@ -17,7 +19,7 @@ class Graphs:
     Attributes:
         training: images uint8 (N, ...) and labels float32 (N,) in, probabilities float32 (N, classes) out. Its gradient
             is that of the cross-entropy summed over the batch; a sample whose label is `ignored` counts nothing.
-        prediction: images uint8 (N, ...) in, the most probable class, float32 (N,), out.
+        prediction: images uint8 (N, ...) in, logits float32 (N, classes) out.
         has_statistics: the net learns from a batch as a whole, as batch normalization does.
         ignored: the label of a sample that counts nothing.
     """
@@ -30,7 +32,7 @@ class Graphs:
         images = mx.sym.BlockGrad(mx.sym.cast(mx.sym.var(IMAGES), dtype="float32") * SCALE)
         logits = optimized(net(mx.sym.var(_SCALED)), shapes)(**{_SCALED: images})
         self.training = mx.sym.SoftmaxOutput(logits, mx.sym.var(LABELS), use_ignore=True, ignore_label=IGNORED)
-        self.prediction = mx.sym.argmax(logits, axis=1)
+        self.prediction = logits
         self.has_statistics = bool(logits.list_auxiliary_states())
 
 
@@ -74,6 +76,14 @@ class Prediction:
     def __call__(self, arrays: Mapping[str, Any], images: Any) -> Any:
         inputs: Dict[str, Any] = {**arrays, IMAGES: images}
         return self._operator(*[inputs[name] for name in self._names])
+
+
+def judged(logits: np.ndarray, labels: np.ndarray) -> Tuple[int, float]:
+    """How many of logits (N, classes) are largest at the label, of int (N,), and the sum of the cross-entropy."""
+    exact, rows = logits.astype(np.float64), np.arange(len(labels))
+    exact -= exact.max(axis=1, keepdims=True)
+    loss = np.log(np.exp(exact).sum(axis=1)) - exact[rows, labels]
+    return int((logits.argmax(axis=1) == labels).sum()), float(loss.sum())
 
 
 def _compiled(symbol: Any, **flags: bool) -> Any:

@@ -33,6 +33,6 @@ class Task:
         del epoch
         return None
 
-    def score(self, replicas: Any, validation: Any) -> Any:
-        """What the meter takes for the validation's result; every host asks for it, and all get the same."""
+    def score(self, replicas: Any, validation: Any) -> Mapping[str, float]:
+        """The metrics of the validation data by name; every host asks for them, and all get the same."""
         return replicas.score(*validation)

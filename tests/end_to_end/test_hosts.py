@@ -78,7 +78,7 @@ def train(hosts, current_host, num_gpus, output_data_dir):
             name = f"{optimizer} {'sharded' if sharded else 'replicated'}"
             found[name] = parameters(net)
             found[name + " reference"] = reference(values, images, labels, batches)
-            found[name + " accuracy"] = history[-1].validation_accuracy
+            found[name + " accuracy"] = history[-1].validation["accuracy"]
             found[name + " seen"] = np.sort(np.concatenate(batches[: orders[0].steps]))
     np.savez(os.path.join(output_data_dir, "found.npz"), **found)
     return net

@@ -1,10 +1,11 @@
 """Boxes, float32 (n, 4) of left, top, right and bottom in pixels, and how well found ones agree with true ones."""
 
-from typing import List, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
 _OVERLAP = 0.5  # of a found box with a true one, to be right
+WRONG, IGNORED = -1, -2  # what `match` says of a found box that has found no true one
 
 
 def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -21,8 +22,8 @@ def area(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
 
 
-def judge(found: np.ndarray, boxes: np.ndarray, classes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
-    """Which boxes found in a picture are right, by the rules of Pascal VOC.
+def match(found: np.ndarray, boxes: np.ndarray, classes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Which true box each box found in a picture has found, by the rules of Pascal VOC.
 
     A box is right when the true box of its class that it overlaps most is overlapped by half, and no better box has
     found that one already.
@@ -32,10 +33,9 @@ def judge(found: np.ndarray, boxes: np.ndarray, classes: np.ndarray, ignored: np
         boxes, classes, ignored: the true ones, as of Scene.
 
     Returns:
-        float64 (k, 3): class, probability, and 1 for right, 0 for wrong; class -1 for those that do not count.
+        int (k,): the index of the true box, WRONG, or IGNORED where the true one does not count.
     """
-    judged = np.zeros((len(found), 3))
-    judged[:, 0], judged[:, 1] = found[:, 0], found[:, 1]
+    matched = np.full(len(found), WRONG)
     shares = overlaps(found[:, 2:], boxes) if len(boxes) else np.zeros((len(found), 0))
     taken = np.zeros(len(boxes), bool)
     for i in np.argsort(-found[:, 1], kind="stable"):
@@ -46,29 +46,79 @@ def judge(found: np.ndarray, boxes: np.ndarray, classes: np.ndarray, ignored: np
         if shares[i, best] < _OVERLAP:
             continue
         if ignored[best]:
-            judged[i, 0] = -1
+            matched[i] = IGNORED
         elif not taken[best]:
-            taken[best], judged[i, 2] = True, 1
-    return judged
+            taken[best], matched[i] = True, best
+    return matched
 
 
-def mean_average_precision(judged: np.ndarray, positives: Sequence[int]) -> float:
-    """The mean, over the classes that there are, of the area under the curve of precision over recall.
+def judge(found: np.ndarray, boxes: np.ndarray, classes: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Which boxes found in a picture are right, given what `match` is given.
 
-    As of VOC from 2010 on: at every recall the best precision at that or a higher one.
+    Returns:
+        float64 (k, 3): class, probability, and 1 for right, 0 for wrong; class -1 for those that do not count.
+    """
+    return judged(found, match(found, boxes, classes, ignored))
+
+
+def judged(found: np.ndarray, matched: np.ndarray) -> np.ndarray:
+    """What `judge` gives, of found boxes and what `match` says of them."""
+    kinds = np.where(matched == IGNORED, -1, found[:, 0])
+    return np.stack([kinds, found[:, 1], matched >= 0], axis=1).astype(np.float64)
+
+
+def curve(table: np.ndarray, kind: int, positives: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Recall and precision of a class after each box found, the most probable first: float64 (k,) each.
+
+    As of VOC from 2010 on, the precision is the best one at that or a higher recall.
 
     Args:
-        judged: of all pictures, as `judge` gives it, (n, 3).
+        table: of all pictures, as `judge` gives it, (n, 3).
+        kind: the class.
+        positives: how many true boxes it has, at least one, without those that are ignored.
+    """
+    hits = np.cumsum(_ranked(table, kind)[:, 2])
+    precision = hits / np.arange(1, len(hits) + 1)
+    return hits / positives, np.maximum.accumulate(precision[::-1])[::-1]
+
+
+def best_threshold(table: np.ndarray, kind: int, positives: int) -> Optional[Tuple[float, float]]:
+    """The probability from which on boxes of a class give the best F1, and that F1; None where none is right.
+
+    Args:
+        table, kind, positives: as of `curve`.
+    """
+    ranked = _ranked(table, kind)
+    hits = np.cumsum(ranked[:, 2])
+    if not len(hits) or not hits[-1]:
+        return None
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + positives)
+    return float(ranked[f1.argmax(), 1]), float(f1.max())
+
+
+def average_precisions(table: np.ndarray, positives: Sequence[int]) -> List[Optional[float]]:
+    """Of each class the area under its `curve`; None of a class that has no true box.
+
+    Args:
+        table: of all pictures, as `judge` gives it, (n, 3).
         positives: how many true boxes each class has, without those that are ignored.
     """
-    areas: List[float] = []
+    areas: List[Optional[float]] = []
     for kind, count in enumerate(positives):
-        if not count:
-            continue
-        own = judged[judged[:, 0] == kind]
-        right = own[np.argsort(-own[:, 1], kind="stable"), 2]
-        hits = np.cumsum(right)
-        precision = hits / np.arange(1, len(hits) + 1)
-        best = np.maximum.accumulate(precision[::-1])[::-1]
-        areas.append(float((best * right).sum() / count))
+        if count:
+            recall, precision = curve(table, kind, count)
+            areas.append(float((precision * np.diff(recall, prepend=0)).sum()))
+        else:
+            areas.append(None)
+    return areas
+
+
+def mean_average_precision(table: np.ndarray, positives: Sequence[int]) -> float:
+    """The mean of `average_precisions` over the classes that there are."""
+    areas = [area for area in average_precisions(table, positives) if area is not None]
     return float(np.mean(areas)) if areas else 0.0
+
+
+def _ranked(table: np.ndarray, kind: int) -> np.ndarray:
+    own = table[table[:, 0] == kind]
+    return own[np.argsort(-own[:, 1], kind="stable")]

@@ -7,6 +7,7 @@ import numpy as np
 from gluon_job.cluster import Cluster
 from gluon_job.compat import mx
 from gluon_job.hyperparameters import Hyperparameter
+from gluon_job.step import judged
 from gluon_job.vision import augment
 from gluon_job.vision.learner import Arrays, Learner, scaled
 from gluon_job.vision.loop import PictureTask
@@ -59,12 +60,12 @@ def _loss(logits: Any, scale: float) -> Any:
 
 
 def _score(net: Any, learner: Learner, validation: Pictures, size: int, cluster: Cluster) -> Dict[str, float]:
-    """The share of the pictures whose most probable class is theirs; each host scores a part."""
+    """The `accuracy`, from 0 to 1, and the `loss`, the mean cross-entropy; each host scores a part."""
     mine = np.arange(cluster.index, len(validation), cluster.size)
-    prediction = mx.sym.argmax(net(scaled()), axis=1)
-    found = list(learner.predict(prediction, _plain(validation, mine, size)))
-    correct = (np.concatenate(found) == validation.labels[mine]).sum() if found else 0
-    return {"accuracy": float(cluster.sum("scored", [correct])[0]) / len(validation)}
+    logits = list(learner.predict(net(scaled()), _plain(validation, mine, size)))
+    found = judged(np.concatenate(logits), validation.labels[mine]) if logits else (0, 0.0)
+    correct, loss = cluster.sum("scored", found)
+    return {"accuracy": correct / len(validation), "loss": loss / len(validation)}
 
 
 def _plain(pictures: Pictures, indices: np.ndarray, size: int) -> Iterator[Arrays]:

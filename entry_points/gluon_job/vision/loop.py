@@ -16,7 +16,7 @@ from gluon_job.fit import HYPERPARAMETERS as FIT_HYPERPARAMETERS
 from gluon_job.fit import identity, initialize, print_digest, print_plan
 from gluon_job.hyperparameters import Hyperparameter
 from gluon_job.order import Order
-from gluon_job.progress import report
+from gluon_job.progress import Epoch
 from gluon_job.recovery import Recovery
 from gluon_job.schedule import learning_rate
 from gluon_job.vision.learner import LOSS_SCALE, Arrays, Learner, in_half_precision, with_frozen_statistics
@@ -59,27 +59,6 @@ class PictureTask(NamedTuple):
     loss: Callable[[Any, float], Any]
     measures: Sequence[str]
     score: Optional[Callable[[Learner], Dict[str, float]]]
-
-
-class Epoch(NamedTuple):
-    """What an epoch came to: means over the training samples, measures of the validation data, samples a second."""
-
-    epoch: int
-    training: Dict[str, float]
-    validation: Dict[str, float]
-    samples_per_second: float
-
-    @property
-    def score(self) -> Optional[float]:
-        """The measure that counts."""
-        return next(iter(self.validation.values()), None)
-
-    def report(self) -> None:
-        """Prints the lines of a finished epoch."""
-        for part, measures in (("Training", self.training), ("Validation", self.validation)):
-            for name, value in measures.items():
-                print(f"[Epoch {self.epoch}] {part}: {name}={value:.6f}")
-        print(f"[Epoch {self.epoch}] Speed: {self.samples_per_second:.1f} samples/s", flush=True)
 
 
 def fit(
@@ -132,7 +111,7 @@ def fit(
             epoch = _train(learner, made, batches, order, position.epoch, values, cluster)
             history.append(epoch)
             if cluster.is_first:
-                report(*epoch)
+                epoch.report()
             position = position.after(epoch, values["patience"])
             if position.is_best:
                 learner.store()
@@ -178,7 +157,8 @@ def _train(
     tally.count(order.steps, before)
     learner.average_statistics()
     training, speed = tally.finish()
-    return Epoch(number, training, task.score(learner) if task.score else {}, speed)
+    validation = task.score(learner) if task.score else {}
+    return Epoch(number, training, validation, speed, next(iter(validation.values()), None))
 
 
 class _Tally:

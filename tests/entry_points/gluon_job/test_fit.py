@@ -66,6 +66,13 @@ def assert_same(net, other, **tolerance):
             assert found.tobytes() == expected.tobytes()
 
 
+def assert_alike(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected):
+        assert one.training == pytest.approx(other.training, abs=1e-5)
+        assert one.validation == pytest.approx(other.validation, abs=1e-5)
+
+
 @pytest.fixture
 def orders(monkeypatch):
     """Keeps the order in which samples are trained: their indices, batch by batch."""
@@ -156,7 +163,7 @@ def test_threads_share_a_batch_without_changing_the_result(samples, threads):
     one, history = train(*CONVOLUTION, training=training, validation=VALIDATION, epochs=2)
     several, shared = train(*CONVOLUTION, training=training, validation=VALIDATION, epochs=2, threads=threads)
     assert_same(several, one, rtol=0, atol=1e-5)
-    assert [epoch[:4] for epoch in shared] == [pytest.approx(epoch[:4], abs=1e-5) for epoch in history]
+    assert_alike(shared, history)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -165,7 +172,7 @@ def test_the_devices_of_a_host_share_a_batch_and_end_with_the_same_parameters(op
     one, history = train(*CONVOLUTION, **how)
     several, shared = train(*CONVOLUTION, devices=3, **how)
     assert_same(several, one, rtol=0, atol=1e-5)
-    assert [epoch[:4] for epoch in shared] == [pytest.approx(epoch[:4], abs=1e-5) for epoch in history]
+    assert_alike(shared, history)
     for parameter in several.collect_params().values():
         first, *others = [array.asnumpy() for array in parameter.list_data()]
         assert parameter.list_ctx() == [mx.cpu(0), mx.cpu(1), mx.cpu(2)]
@@ -204,14 +211,16 @@ def test_a_net_with_batch_normalization_is_not_divided(monkeypatch):
 @pytest.mark.parametrize("layers", [(), CONVOLUTION, DROPOUT, NORMALIZATION], ids=["dense", "conv", "dropout", "norm"])
 def test_a_net_learns(layers):
     net, history = train(*layers, validation=VALIDATION, optimizer="adam", epochs=8)
-    assert history[-1].loss < history[0].loss
-    assert history[-1].accuracy > 0.8
-    assert history[-1].validation_accuracy == score(net)
+    assert history[-1].training["loss"] < history[0].training["loss"]
+    assert history[-1].training["accuracy"] > 0.8
+    assert history[-1].validation == score(net)
 
 
 def score(net):
     logits = net(mx.nd.array(VALIDATION[0].astype(np.float32) / 255))
-    return pytest.approx((logits.asnumpy().argmax(axis=1) == VALIDATION[1]).mean(), abs=1e-6)
+    losses = mx.gluon.loss.SoftmaxCrossEntropyLoss()(logits, mx.nd.array(VALIDATION[1]))
+    accuracy = (logits.asnumpy().argmax(axis=1) == VALIDATION[1]).mean()
+    return {"accuracy": pytest.approx(accuracy, abs=1e-6), "loss": pytest.approx(losses.mean().asscalar(), abs=1e-5)}
 
 
 def test_values_that_the_net_has_already_are_trained_on():
@@ -239,7 +248,7 @@ def scores(monkeypatch):
 
     def order(*accuracies):
         left = list(accuracies)
-        monkeypatch.setattr(Replicas, "score", lambda *_: left.pop(0))
+        monkeypatch.setattr(Replicas, "score", lambda *_: {"accuracy": left.pop(0)})
 
     return order
 
@@ -247,7 +256,7 @@ def scores(monkeypatch):
 def test_training_stops_early_and_keeps_the_best(scores):
     scores(0.5, 0.7, 0.6, 0.7, 0.9)
     net, history = train(validation=VALIDATION, epochs=5, patience=2)
-    assert [epoch.validation_accuracy for epoch in history] == [0.5, 0.7, 0.6, 0.7]
+    assert [epoch.score for epoch in history] == [0.5, 0.7, 0.6, 0.7]
     assert_same(net, train(epochs=2)[0])
 
 
@@ -273,9 +282,10 @@ def test_progress_is_printed_line_by_line(capsys, monkeypatch):
         shapes += [
             rf"\[Epoch {epoch} Batch 16\] Training: accuracy=[01]\.\d{{6}}, {NUMBER} samples/s",
             rf"\[Epoch {epoch} Batch 32\] Training: accuracy=[01]\.\d{{6}}, {NUMBER} samples/s",
-            rf"\[Epoch {epoch}\] Training: accuracy={history[epoch].accuracy:.6f}",
-            rf"\[Epoch {epoch}\] Training: loss={history[epoch].loss:.6f}",
-            rf"\[Epoch {epoch}\] Validation: accuracy={history[epoch].validation_accuracy:.6f}",
+            rf"\[Epoch {epoch}\] Training: accuracy={history[epoch].training['accuracy']:.6f}",
+            rf"\[Epoch {epoch}\] Training: loss={history[epoch].training['loss']:.6f}",
+            rf"\[Epoch {epoch}\] Validation: accuracy={history[epoch].validation['accuracy']:.6f}",
+            rf"\[Epoch {epoch}\] Validation: loss={history[epoch].validation['loss']:.6f}",
             rf"\[Epoch {epoch}\] Speed: {NUMBER} samples/s",
         ]
     assert len(lines) == 1 + len(shapes)
@@ -304,8 +314,8 @@ def test_the_accuracy_and_the_loss_are_those_of_the_samples_as_they_were_trained
     net, history = train(learning_rate=1e-9)
     logits = net(mx.nd.array(TRAINING[0].astype(np.float32) / 255))
     losses = mx.gluon.loss.SoftmaxCrossEntropyLoss()(logits, mx.nd.array(TRAINING[1]))
-    assert history[0].loss == pytest.approx(losses.mean().asscalar(), abs=1e-5)
-    assert history[0].accuracy == pytest.approx((logits.asnumpy().argmax(axis=1) == TRAINING[1]).mean())
+    assert history[0].training["loss"] == pytest.approx(losses.mean().asscalar(), abs=1e-5)
+    assert history[0].training["accuracy"] == pytest.approx((logits.asnumpy().argmax(axis=1) == TRAINING[1]).mean())
 
 
 def test_a_loss_that_is_not_finite_ends_the_training():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gluon_job.compat import mx
-from gluon_job.step import Graphs, Prediction, TrainingStep
+from gluon_job.step import Graphs, Prediction, TrainingStep, judged
 from gluon_job.weights import Weights
 
 nn = mx.gluon.nn
@@ -58,12 +58,17 @@ def test_a_sample_without_a_label_counts_nothing(images):
     assert not weights.gradients.asnumpy().any()
 
 
-def test_a_prediction_is_the_most_probable_class(images):
+def test_a_prediction_is_what_the_net_says(images):
     net = make_net()
     found = Prediction(Graphs(net).prediction)(Weights(net, mx.cpu()).copies(), mx.nd.array(images, dtype=np.uint8))
-    np.testing.assert_array_equal(
-        found.asnumpy(), net(mx.nd.array(images.astype(np.float32) / 255)).asnumpy().argmax(axis=1)
-    )
+    expected = net(mx.nd.array(images.astype(np.float32) / 255))
+    np.testing.assert_allclose(found.asnumpy(), expected.asnumpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_logits_are_judged_by_their_labels_however_large_they_are():
+    correct, loss = judged(np.float32([[2, 1, 0], [0, 0, 1], [-1000, 1000, 0]]), np.array([0, 1, 1]))
+    assert correct == 2
+    assert loss == pytest.approx(np.log(1 + np.exp(-1) + np.exp(-2)) + np.log(2 + np.e))
 
 
 def test_a_prediction_drops_nothing_and_keeps_the_running_statistics(images):
