@@ -10,7 +10,7 @@ demo: $(INSTALLED)  ## train a digit classifier on this machine
 	$(BIN)/glaunch run mnist_mlp
 
 test: $(INSTALLED) aws-env  ## the whole test suite
-	$(BIN)/python -m pytest -n 3 $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(PYTEST_ARGUMENTS)
 
 lint: $(INSTALLED)  ## ruff on everything, mypy --strict on launcher and infra, cfn-lint on the stack
 	$(BIN)/ruff check .

@@ -32,29 +32,39 @@ HYPERPARAMETERS = {
 def build(values, classes, channel_input_dirs):
     """The network: float32 pictures (N, 3, height, width) from 0 to 1 in, logits (N, classes) out."""
     name, pretrained = values["network"], values["pretrained"]
-    zoo.check(name, zoo.classifiers())
     net = zoo.make(name, classes=classes)
     if pretrained is True:
         trained = zoo.parameters(zoo.make(name, pretrained=True))
         source = {key: parameter.data() for key, parameter in trained.items()}
         count = zoo.copy_where_it_fits(net, source, "GluonCV's file")
-    elif pretrained:
+    elif pretrained is not False:
         count = zoo.load_file(net, zoo.pretrained_file(pretrained, channel_input_dirs))
-    if pretrained:
+    if pretrained is not False:
         print(f"Pretrained: {count} of {len(net.collect_params().keys())} parameters", flush=True)
     if values["freeze"]:
         zoo.freeze(net, zoo.output_layer(lambda number: zoo.make(name, classes=number), classes))
     return Normalized(net)
 
 
+def outline(values, channel_input_dirs):
+    """What would be trained, for a plan: the untrained net, the number of samples and the shape of one."""
+    zoo.check(values["network"], zoo.classifiers())
+    size = classification.default_size(values["network"], values["image_size"])
+    training = pictures.load(channel_input_dirs, values["validation_split"], values["seed"]).training
+    downloads = values["pretrained"] is True
+    net = build({**values, "pretrained": False} if downloads else values, len(training.classes), channel_input_dirs)
+    return net, len(training), (3, size, size)
+
+
 def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     """Trains on the channel `training`; scores on its validation part, or on the channel `validation`."""
     values = parse(hyperparameters, HYPERPARAMETERS)
+    zoo.check(values["network"], zoo.classifiers())
     size = classification.default_size(values["network"], values["image_size"])
-    split = pictures.load(channel_input_dirs, values["validation_split"], values["seed"])
-    net = build(values, len(split.training.classes), channel_input_dirs)
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
     sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
+    split = pictures.load(channel_input_dirs, values["validation_split"], values["seed"], several if sharded else None)
+    net = build(values, len(split.training.classes), channel_input_dirs)
     devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
 
     def task(net):

@@ -69,9 +69,10 @@ def prepare(values, files):
 
 
 def outline(values, channel_input_dirs):
-    """What would be trained, for a plan: the untrained net, and its samples, pairs int32 (N, 2)."""
+    """What would be trained, for a plan: the untrained net, the number of samples and the shape of one, a pair."""
     _, task, net = prepare(values, rating_files.read(channel_input_dirs))
-    return net, task.training[0]
+    pairs = task.training[0]
+    return net, len(pairs), pairs.shape[1:]
 
 
 def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):

@@ -24,7 +24,10 @@ HYPERPARAMETERS = {
         False, "true: begin with GluonCV's base, downloaded; or with the parameters of a file", kind=(bool, str)
     ),
     "box_scale": Hyperparameter(
-        1.0, "how much larger than GluonCV's the boxes are that the net starts from; more for large objects", above=0
+        1.0,
+        "how much larger than GluonCV's the boxes are that the net starts from; more for large objects",
+        above=0,
+        high=100,
     ),
     "image_size": Hyperparameter(
         None, "height and width in the net, a multiple of 32; by default the network's", kind=int, low=64, high=2048
@@ -32,44 +35,57 @@ HYPERPARAMETERS = {
 }
 
 
-def build(values, labels, channel_input_dirs):
-    """The network of GluonCV for these classes."""
-    zoo.check(values["network"], zoo.detectors())
-    net = zoo.make_detector(values["network"], labels, values["pretrained"] is True)
-    if isinstance(values["pretrained"], str):
-        path = zoo.pretrained_file(values["pretrained"], channel_input_dirs)
+def prepare(values, channel_input_dirs, downloads=True):
+    """The data, the network of GluonCV for their classes, its head, and the pixels of a side that it takes.
+
+    Args:
+        values: of HYPERPARAMETERS.
+        channel_input_dirs: by name.
+        downloads: whether `pretrained=true` is heeded.
+    """
+    name, pretrained = values["network"], values["pretrained"]
+    zoo.check(name, zoo.detectors())
+    usual = zoo.detector_size(name)
+    size = values["image_size"] or usual
+    if values["image_size"] and size % _STEP:
+        raise InputError(f"image_size is {size}: a multiple of {_STEP} is needed")
+    data = scenes.load(channel_input_dirs, values["validation_split"], values["seed"])
+    net = zoo.make_detector(name, data.labels, downloads and pretrained is True)
+    if isinstance(pretrained, str):
+        path = zoo.pretrained_file(pretrained, channel_input_dirs)
         print(f"Pretrained: {zoo.load_file(net, path)} of {len(net.collect_params().keys())} parameters", flush=True)
     if values["freeze"]:
-        learning = zoo.output_layer(
-            lambda count: zoo.make_detector(values["network"], [str(i) for i in range(count)], False), len(labels)
-        )
-        zoo.freeze(net, learning)
-    return net
+        zoo.freeze(net, zoo.output_layer(lambda count: zoo.make_detector(name, range(count), False), len(data.labels)))
+    base = usual / values["box_scale"]
+    if name.startswith("ssd"):
+        return data, net, Ssd(net, size, base), size
+    most = max(len(scene.boxes) for scene in data.training)
+    return data, net, Yolo(net, size, base, len(data.labels), most), size
+
+
+def outline(values, channel_input_dirs):
+    """What would be trained, for a plan: the untrained net, the number of samples and the shape of one."""
+    data, made, _, size = prepare(values, channel_input_dirs, downloads=False)
+    return detection.Detections(made), len(data.training), (3, size, size)
 
 
 def train(channel_input_dirs, hyperparameters, hosts, num_gpus, **kwargs):
     """Trains on the channel `training`; scores on its validation part, or on the channel `validation`."""
     values = parse(hyperparameters, HYPERPARAMETERS)
-    size = values["image_size"] or zoo.detector_size(values["network"])
-    if values["image_size"] and size % _STEP:
-        raise InputError(f"image_size is {size}: a multiple of {_STEP} is needed")
-    data = scenes.load(channel_input_dirs, values["validation_split"], values["seed"])
-    made = build(values, data.labels, channel_input_dirs)
+    if datasets.is_sharded(kwargs.get("input_data_config", {})):
+        raise InputError(
+            "the channel 'training' is sharded, which would part annotations from their pictures: "
+            "give each host all files (FullyReplicated)"
+        )
+    data, made, head, size = prepare(values, channel_input_dirs)
     several = cluster.Cluster(hosts, kwargs.get("current_host", hosts[0]), num_gpus)
-    sharded = datasets.is_sharded(kwargs.get("input_data_config", {}))
     devices, checkpoints = cluster.contexts(num_gpus), checkpoint.of_this_job()
-    base = zoo.detector_size(values["network"]) / values["box_scale"]
-    if values["network"].startswith("ssd"):
-        head = Ssd(made, size, base)
-    else:
-        most = max(len(scene.boxes) for scene in data.training)
-        head = Yolo(made, size, base, len(data.labels), most)
     net = detection.Detections(made)
 
     def task(net):
         return detection.task(net, head, data, values, size, several)
 
-    loop.fit(net, task, values, devices, several, sharded, checkpoints)
+    loop.fit(net, task, values, devices, several, checkpoints=checkpoints)
     net.input_shape, net.labels = (3, size, size), data.labels
     return net
 

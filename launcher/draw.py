@@ -83,7 +83,7 @@ def draw(picture: bytes, found: list[dict[str, Any]], target: Path) -> None:
 
 
 def mark(picture: Image.Image, marks: Sequence[Mark], scale: int = 1, font: Any = None) -> Image.Image:
-    """The picture, in RGB, so many times as large, with boxes on it, each over the ones before.
+    """The picture so many times as large, with boxes on it, each over the ones before, and their texts over all.
 
     Args:
         picture: in RGB; it is left as it is.
@@ -101,8 +101,9 @@ def mark(picture: Image.Image, marks: Sequence[Mark], scale: int = 1, font: Any 
             _dash(pen, [round(side) for side in box], width)
         else:
             pen.rectangle(box, outline=_colour(one.kind), width=width)
+    for one in marks:
         if one.text:
-            _write(pen, one, box, font, shown.size)
+            _write(pen, one, [side * scale for side in one.box], font, shown.size)
     return shown
 
 

@@ -13,7 +13,8 @@ from launcher.job import TrainingJob
 from launcher.local import channels
 
 _MEASURED = ("mnist_mlp", "mnist_cnn")  # the entry points whose speed `launcher.scaling` knows
-_DESCRIBED = (*_MEASURED, "matrix_factorization")  # those that gluon_job.describe can describe
+# Those that gluon_job.describe can describe.
+_DESCRIBED = (*_MEASURED, "matrix_factorization", "image_classifier", "object_detector")
 _DEADLINE = 120.0  # seconds, to import MXNet and read the data
 _HOSTS_SHOWN = 4  # unless the job has several
 

@@ -1,10 +1,10 @@
 """What a script of ours would train, without training: `python -m gluon_job.describe`, from this directory's parent.
 
 Reads one JSON object from standard input: `script`, `hyperparameters` and `channel_input_dirs`. The script is a module
-with HYPERPARAMETERS and `build` (the net of their values, for images) or `outline` (the net of values and channels, and
-its samples), if what it learns from are no images. Prints one: `values` (every hyperparameter), `samples` to train on,
-and of the net `parameters`, `dense` and `convolution` (multiply-adds a sample, forward). Exits with status 2 after an
-InputError's message.
+with HYPERPARAMETERS and `build` (the net of their values, for images in MNIST's format) or, if it learns from something
+else, `outline` (of values and channels: the net, the number of samples to train on, and the shape of one). Prints one:
+`values` (every hyperparameter), `samples` to train on, and of the net `parameters`, `dense` and `convolution`
+(multiply-adds a sample, forward). Exits with status 2 after an InputError's message.
 """
 
 import importlib
@@ -26,10 +26,11 @@ def describe(script: str, hyperparameters: Dict[str, Any], channel_input_dirs: D
     module = importlib.import_module(script)
     values = parse(hyperparameters, module.HYPERPARAMETERS)
     if hasattr(module, "outline"):
-        net, samples = module.outline(values, channel_input_dirs)
+        net, samples, shape = module.outline(values, channel_input_dirs)
     else:
-        net, samples = module.build(values), datasets.load_images(channel_input_dirs)[0].images
-    return {"values": values, "samples": len(samples), **net_size(net, samples.shape[1:])}
+        net, images = module.build(values), datasets.load_images(channel_input_dirs)[0].images
+        samples, shape = len(images), images.shape[1:]
+    return {"values": values, "samples": samples, **net_size(net, shape)}
 
 
 def net_size(net: Any, input_shape: Sequence[int]) -> Dict[str, int]:

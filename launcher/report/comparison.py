@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from launcher import tables
-from launcher.report import confusion, curves, examination, figures, identity, plots
+from launcher.report import classes, confusion, curves, detections, examination, figures, identity, plots
 from launcher.report.curves import Curves
 from launcher.report.drawing import Figure
 from launcher.report.examination import Examination
@@ -47,6 +47,7 @@ def make(runs: Sequence[Run]) -> Document:
         "differences": differing,
         "results": _results(compared),
         "curves": [figure.name for figure in charts],
+        "classes": classes.compare([one.found for one in compared]),
         "distortions": [figure.name for figure in distortions],
     }
     summary = {"runs": [run.name for run in runs], "differences": dict(differing)}
@@ -81,6 +82,7 @@ def _results(compared: Sequence[Compared]) -> list[tuple[str, list[str]]]:
         lines = [one.curves.lines.get(name) for one in compared]
         rows.append((f"{name}, last", [None if line is None else line.last for line in lines]))
     rows.append(("accuracy of the saved model", [_accuracy(one.found) for one in compared]))
+    rows.append(("mAP of the saved model", [_map(one.found) for one in compared]))
     return [(name, row) for name, row in rows if any(value not in (None, "") for value in row)]
 
 
@@ -91,6 +93,10 @@ def _parameters(found: Examination) -> int | None:
 
 def _accuracy(found: Examination) -> float | None:
     return confusion.measure(found).accuracy if "classifier" in found.content else None
+
+
+def _map(found: Examination) -> float | None:
+    return detections.measure(found).map if "detector" in found.content else None
 
 
 def _curves(compared: Sequence[Compared]) -> list[Figure]:

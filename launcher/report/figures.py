@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launcher.report.drawing import GROUND, LINES, TEXT, Figure, canvas, drawn
-from launcher.report.pictures import Picture
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MARKERS, _DASHES = "osD^vP", ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 _MARKED = 40  # points of a line: more would be a line of markers
+_MARKS = 10  # on such a line, where there are others
+_LARGE = 100  # pixels: a wider picture is not enlarged
 
 
 class Series(NamedTuple):
@@ -32,6 +33,13 @@ class Series(NamedTuple):
     dash: int = 0
 
 
+class Captioned(NamedTuple):
+    """A picture, uint8 (height, width, 1 or 3), and what is said below it."""
+
+    pixels: npt.NDArray[Any]
+    caption: str
+
+
 def lines(
     name: str,
     title: str,
@@ -40,6 +48,7 @@ def lines(
     x_label: str,
     *,
     percent: bool = False,
+    x_percent: bool = False,
     from_zero: bool = False,
 ) -> Figure:
     """A line chart.
@@ -49,6 +58,7 @@ def lines(
         series: what is drawn.
         x_label: of the horizontal axis.
         percent: whether values from 0 to 1 are shown as percentages.
+        x_percent: likewise, of the horizontal axis.
         from_zero: whether the vertical axis begins with 0.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -58,14 +68,25 @@ def lines(
         for one in series:
             colour, dash = LINES[one.colour % len(LINES)], _DASHES[one.dash % len(_DASHES)]
             if len(one.x):
-                marker = _MARKERS[one.colour % len(_MARKERS)] if len(one.x) <= _MARKED else ""
+                is_long = len(one.x) > _MARKED
                 axes.plot(
-                    one.x, one.y, color=colour, linestyle=dash, marker=marker, markersize=4, label=_cut(one.label)
+                    one.x,
+                    one.y,
+                    color=colour,
+                    linestyle=dash,
+                    marker="" if is_long and len(series) == 1 else _MARKERS[one.colour % len(_MARKERS)],
+                    markevery=len(one.x) // _MARKS if is_long else 1,
+                    markersize=4,
+                    label=cut(one.label),
                 )
             else:
-                axes.axhline(one.y[0], color=colour, linestyle=_DASHES[2], label=_cut(one.label))
+                axes.axhline(one.y[0], color=colour, linestyle=_DASHES[2], label=cut(one.label))
         axes.set_xlabel(x_label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, steps=[1, 2, 5, 10], min_n_ticks=1))
+        if x_percent:
+            axes.set_xlim(0, 1)
+            axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, steps=[1, 2, 5, 10], min_n_ticks=1))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -94,14 +115,14 @@ def bars(
         width = 0.8 / len(series)
         for number, one in enumerate(series):
             places = [place + (number - (len(series) - 1) / 2) * width for place in range(len(labels))]
-            axes.bar(places, one.y, width * 0.92, color=LINES[one.colour % len(LINES)], label=_cut(one.label))
+            axes.bar(places, one.y, width * 0.92, color=LINES[one.colour % len(LINES)], label=cut(one.label))
         axes.grid(visible=False, axis="x")
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         slanted = max(map(len, labels)) * len(labels) > 60
         axes.set_xticks(
             range(len(labels)),
-            [_cut(label, 16) for label in labels],
+            [cut(label, 16) for label in labels],
             rotation=40 if slanted else 0,
             ha="right" if slanted else "center",
             rotation_mode="anchor",
@@ -126,7 +147,7 @@ def matrix(name: str, title: str, alt: str, labels: Sequence[str], counts: npt.N
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         if count <= 20:
-            names = [_cut(label, 12) for label in labels]
+            names = [cut(label, 12) for label in labels]
             axes.set_xticks(range(count), names, rotation=45 if max(map(len, names)) > 3 else 0)
             axes.set_yticks(range(count), names)
             for (row, column), value in _cells(counts):
@@ -138,24 +159,25 @@ def matrix(name: str, title: str, alt: str, labels: Sequence[str], counts: npt.N
         return drawn(figure, name, title, alt, pixels=True)
 
 
-def grid(name: str, title: str, alt: str, pictures: Sequence[Picture], labels: Sequence[str]) -> Figure:
-    """Pictures in rows, with the true class, the predicted one where it differs, and its probability below each."""
+def grid(name: str, title: str, alt: str, pictures: Sequence[Captioned]) -> Figure:
+    """Pictures in rows, each with its caption below it."""
     import numpy as np
 
-    columns = min(8, len(pictures))
-    rows = -(-len(pictures) // columns)
     height, width = (max(picture.pixels.shape[axis] for picture in pictures) for axis in (0, 1))
-    step = height * 1.45, width * 1.15
-    with canvas((1.05 * columns, 1.05 * rows * step[0] / step[1])) as figure:
+    is_large = width > _LARGE
+    columns = min(4 if is_large else 8, len(pictures))
+    rows = -(-len(pictures) // columns)
+    step = height * (1.2 if is_large else 1.45), width * (1.06 if is_large else 1.15)
+    inches = 2.1 if is_large else 1.05
+    with canvas((inches * columns, inches * rows * step[0] / step[1])) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         for number, picture in enumerate(pictures):
             top, left = number // columns * step[0], number % columns * step[1]
             shown = np.broadcast_to(picture.pixels, (*picture.pixels.shape[:2], 3))
-            axes.imshow(shown, extent=(left, left + width, top + height, top), interpolation="nearest")
-            says = [_cut(labels[one], 11) for one in dict.fromkeys((picture.truth, picture.predicted))]
-            text = f"{' as '.join(says)}\n{picture.probability:.0%}"
-            axes.text(left + width / 2, top + height * 1.03, text, ha="center", va="top", fontsize=7)
+            kind = "antialiased" if is_large else "nearest"
+            axes.imshow(shown, extent=(left, left + width, top + height, top), interpolation=kind)
+            axes.text(left + width / 2, top + height * 1.03, picture.caption, ha="center", va="top", fontsize=7)
         axes.set_xlim(0, columns * step[1])
         axes.set_ylim(rows * step[0], 0)
         return drawn(figure, name, title, alt, pixels=True)
@@ -173,7 +195,7 @@ def _cells(counts: npt.NDArray[Any]) -> Iterator[tuple[tuple[int, int], int]]:
             yield (place[0], place[1]), int(value)
 
 
-def _cut(text: str, most: int = 34) -> str:
+def cut(text: str, most: int = 34) -> str:
     """A name that is not longer than there is room for; matplotlib keeps what begins with _ out of a legend."""
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     text = text if len(text) <= most else f"{text[: most - 1]}…"

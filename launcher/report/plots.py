@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from launcher.report import figures
 from launcher.report.confusion import Confusion
 from launcher.report.curves import SPEED, TITLES, Chart, Curves, Line, finite
-from launcher.report.drawing import Figure
-from launcher.report.figures import Series
+from launcher.report.detections import Detections
+from launcher.report.drawing import LINES, Figure
+from launcher.report.figures import Captioned, Series, cut
 from launcher.report.pictures import Picture
+from launcher.report.scenes import Scene
 
 EPOCHS = "epochs done"
 PERCENT = ("accuracy", "recall")
 _CHARTS = 12  # of metrics: more are in the table alone
-_SHOWN = 24  # pictures of a PNG file
+_SHOWN, _SCENES = 24, 12  # pictures of a PNG file
 
 
 def of_curves(curves: Curves, levels: Mapping[str, float]) -> list[Figure]:
@@ -54,23 +56,52 @@ def of_rates(rates: Mapping[str, Any]) -> Figure:
 
 
 def of_confusion(confusion: Confusion) -> list[Figure]:
-    """The matrix, and precision and recall of each class where there are few enough for bars."""
+    """The matrix, and precision and recall of each class."""
     named = ", ".join(
         f"{confusion.labels[pair.truth]} taken for {confusion.labels[pair.predicted]} {pair.samples} times"
         for pair in confusion.pairs()[:3]
     )
     alt = f"Confusion matrix of {confusion.samples:,} samples, {confusion.mistakes:,} of them wrong. {named}."
-    found = [figures.matrix("confusion", "Confusion matrix", alt, confusion.labels, confusion.matrix)]
-    if len(confusion.labels) <= 20:
-        series = [
-            Series("precision", [], [score.precision or 0 for score in confusion.scores], 0),
-            Series("recall", [], [score.recall or 0 for score in confusion.scores], 1),
-        ]
-        alt = "Precision and recall of each class, as in the table."
-        found.append(
-            figures.bars("classes", "Precision and recall", alt, confusion.labels, series, "class", percent=True)
-        )
-    return found
+    matrix = figures.matrix("confusion", "Confusion matrix", alt, confusion.labels, confusion.matrix)
+    return [matrix, *_of_classes(confusion.labels, [(score.precision, score.recall) for score in confusion.scores])]
+
+
+def of_detections(detections: Detections) -> list[Figure]:
+    """Precision over recall, of as many classes as colours tell apart; both of each class at the threshold."""
+    bars = _of_classes(detections.labels, [(score.precision, score.recall) for score in detections.scores])
+    shown = detections.most_frequent(len(LINES))
+    if not shown:
+        return bars
+    series = [_over_recall(detections, kind, number) for number, kind in enumerate(shown)]
+    areas = ", ".join(f"{one.name} {one.average_precision:.1%}" for one in (detections.scores[kind] for kind in shown))
+    title = "Precision over recall"
+    if len(shown) < len(detections.labels):
+        title = f"{title}: {len(shown)} of {len(detections.labels)} classes"
+    alt = f"{title}. The areas under the curves, the average precisions, are {areas}."
+    return [
+        figures.lines("precision-recall", title, alt, series, "recall", percent=True, x_percent=True, from_zero=True),
+        *bars,
+    ]
+
+
+def _over_recall(detections: Detections, kind: int, number: int) -> Series:
+    """The curve of a class, as far as it goes: a precision of 0 says that a recall is not reached."""
+    values = detections.precisions[kind]
+    values = values[values > 0].tolist()
+    steps = len(detections.precisions[kind]) - 1
+    return Series(detections.labels[kind], [place / steps for place in range(len(values))], values, number, number)
+
+
+def _of_classes(labels: list[str], scores: Sequence[tuple[float | None, float | None]]) -> list[Figure]:
+    """Precision and recall of each class, given both, where there are few enough for bars."""
+    if len(labels) > 20:
+        return []
+    series = [
+        Series("precision", [], [precision or 0 for precision, _ in scores], 0),
+        Series("recall", [], [recall or 0 for _, recall in scores], 1),
+    ]
+    alt = "Precision and recall of each class, as in the table."
+    return [figures.bars("classes", "Precision and recall", alt, labels, series, "class", percent=True)]
 
 
 def of_distortions(distorted: Mapping[str, Any]) -> list[Figure]:
@@ -87,10 +118,21 @@ def of_distortions(distorted: Mapping[str, Any]) -> list[Figure]:
 
 
 def of_pictures(name: str, title: str, pictures: list[Picture], labels: list[str]) -> list[Figure]:
-    """The first pictures as one."""
-    if not pictures:
-        return []
-    return [figures.grid(name, title, f"{title}: the first {len(pictures)}.", pictures[:_SHOWN], labels)]
+    """A classifier's first pictures as one: the true class, the predicted one where it differs, its probability."""
+    shown = []
+    for picture in pictures[:_SHOWN]:
+        says = [cut(labels[one], 11) for one in dict.fromkeys((picture.truth, picture.predicted))]
+        shown.append(Captioned(picture.pixels, f"{' as '.join(says)}\n{picture.probability:.0%}"))
+    return _grid(name, title, shown)
+
+
+def of_scenes(name: str, title: str, pictures: list[Scene]) -> list[Figure]:
+    """A detector's first pictures as one: how many objects were missed, and how many boxes are around none."""
+    return _grid(name, title, [Captioned(one.pixels, f"{cut(one.name)}\n{one.summary}") for one in pictures[:_SCENES]])
+
+
+def _grid(name: str, title: str, shown: list[Captioned]) -> list[Figure]:
+    return [figures.grid(name, title, f"{title}: the first {len(shown)}.", shown)] if shown else []
 
 
 def of_ratings(found: Mapping[str, Any]) -> list[Figure]:

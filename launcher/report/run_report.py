@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from launcher import diagnose, metrics
-from launcher.report import confusion, curves, examination, identity, pictures, plots
+from launcher.report import confusion, curves, detections, examination, identity, pictures, plots, scenes
+from launcher.report.drawing import Figure
 from launcher.report.page import Document
 from launcher.run import Run
 
@@ -22,19 +23,21 @@ def make(run: Run, cause: diagnose.Cause | None = None) -> Document:
     [found] = examination.examine_all([(run, measured)])
     content = found.content
     scored = confusion.measure(found) if "classifier" in content else None
-    # The loss of the validation data is not measured in training, but that of the saved model is known now.
+    detected = detections.measure(found) if "detector" in content else None
+    # Of a run that did not measure it while training, that of the saved model is known now.
     figures = plots.of_curves(measured, {"loss": scored.loss} if scored else {})
     if "rates" in content:
         figures.append(plots.of_rates(content["rates"]))
     curve_names = [figure.name for figure in figures]
-    shown: dict[str, Any] = {"classifier": None, "recommender": content.get("recommender")}
+    shown: dict[str, Any] = {"classifier": None, "detector": None, "recommender": content.get("recommender")}
     if scored:
         shown["classifier"] = _classifier(found, scored)
-        figures += plots.of_confusion(scored)
-        if content["classifier"]["distorted"]["pictures"]:
-            figures += plots.of_distortions(content["classifier"]["distorted"])
+        figures += _classifier_figures(shown["classifier"])
+    elif detected:
+        shown["detector"] = _detector(found, detected)
+        figures += plots.of_detections(detected)
         for name, title in (("mistakes", "Mistakes"), ("samples", "Samples")):
-            figures += plots.of_pictures(name, title, shown["classifier"][name], scored.labels)
+            figures += plots.of_scenes(name, title, shown["detector"][name])
     elif shown["recommender"]:
         figures += plots.of_ratings(shown["recommender"])
     return Document(
@@ -45,7 +48,7 @@ def make(run: Run, cause: diagnose.Cause | None = None) -> Document:
             "run": run.name,
             "state": run.status.state,
             "problems": list(found.problems),
-            **_results(found, scored),
+            **_results(found, scored, detected),
         },
     )
 
@@ -91,9 +94,26 @@ def _classifier(found: examination.Examination, scored: confusion.Confusion) -> 
     }
 
 
-def _results(found: examination.Examination, scored: confusion.Confusion | None) -> dict[str, Any]:
+def _classifier_figures(shown: dict[str, Any]) -> list[Figure]:
+    figures = plots.of_confusion(shown["confusion"])
+    if shown["distorted"]["pictures"]:
+        figures += plots.of_distortions(shown["distorted"])
+    for name, title in (("mistakes", "Mistakes"), ("samples", "Samples")):
+        figures += plots.of_pictures(name, title, shown[name], shown["confusion"].labels)
+    return figures
+
+
+def _detector(found: examination.Examination, detected: detections.Detections) -> dict[str, Any]:
+    return {"detections": detected, "mistakes": scenes.mistakes(found), "samples": scenes.samples(found)}
+
+
+def _results(
+    found: examination.Examination, scored: confusion.Confusion | None, detected: detections.Detections | None
+) -> dict[str, Any]:
     """What the saved model comes to on the validation data, for a script."""
     if scored:
         return {"accuracy": scored.accuracy, "loss": scored.loss, "samples": scored.samples}
+    if detected:
+        return {"map": detected.map, "objects": detected.objects, "found": detected.right, "false": detected.false}
     content = found.content.get("recommender", {})
     return {name: content[name] for name in ("rmse", "ndcg", "recall") if name in content}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -68,7 +67,6 @@ OUTCOMES = {
     ],
 }
 NAMES = sorted(OUTCOMES)
-QUICK = ["01_first_network"]  # the others with GLAUNCH_ALL_LABS=1: they take minutes
 
 
 def committed(name: str):
@@ -80,7 +78,7 @@ def test_every_lab_is_known_here():
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", NAMES if os.environ.get("GLAUNCH_ALL_LABS") else QUICK)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lab_runs_and_comes_to_what_it_says(name, home):
     notebook = make.read(NOTEBOOKS / f"{name}.py")
     checks = [f"assert {check}, {check!r}" for check in OUTCOMES[name]]

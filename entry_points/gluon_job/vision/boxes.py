@@ -5,6 +5,7 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 
 _OVERLAP = 0.5  # of a found box with a true one, to be right
+_FAR = 1e6  # pixels
 WRONG, IGNORED = -1, -2  # what `match` says of a found box that has found no true one
 
 
@@ -36,14 +37,15 @@ def match(found: np.ndarray, boxes: np.ndarray, classes: np.ndarray, ignored: np
         int (k,): the index of the true box, WRONG, or IGNORED where the true one does not count.
     """
     matched = np.full(len(found), WRONG)
-    shares = overlaps(found[:, 2:], boxes) if len(boxes) else np.zeros((len(found), 0))
+    # What an untrained net finds may be endless: of such a box the area, and its share, would be no number.
+    shares = overlaps(found[:, 2:].clip(-_FAR, _FAR), boxes) if len(boxes) else np.zeros((len(found), 0))
     taken = np.zeros(len(boxes), bool)
     for i in np.argsort(-found[:, 1], kind="stable"):
         own = np.flatnonzero(classes == found[i, 0])
         if not len(own):
             continue
         best = own[shares[i, own].argmax()]
-        if shares[i, best] < _OVERLAP:
+        if not shares[i, best] >= _OVERLAP:  # no number either
             continue
         if ignored[best]:
             matched[i] = IGNORED

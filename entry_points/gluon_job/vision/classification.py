@@ -34,7 +34,6 @@ def task(net: Any, split: Split, values: Mapping[str, Any], size: int, cluster: 
         }
         return augment.mixup(arrays, values["mixup"], randoms[0]) if values["mixup"] and made else arrays
 
-    validation = split.validation
     return PictureTask(
         samples=len(pictures),
         input_shape=(3, size, size),
@@ -42,7 +41,7 @@ def task(net: Any, split: Split, values: Mapping[str, Any], size: int, cluster: 
         logits=_logits(net),
         loss=_loss,
         measures=("loss", "accuracy"),
-        score=(lambda learner: _score(net, learner, validation, size, cluster)) if validation is not None else None,
+        score=(lambda learner: _score(net, learner, split, size, cluster)) if split.validation is not None else None,
     )
 
 
@@ -59,13 +58,14 @@ def _loss(logits: Any, scale: float) -> Any:
     return mx.sym.Group([mx.sym.MakeLoss(loss, grad_scale=scale), mx.sym.BlockGrad(correct)])
 
 
-def _score(net: Any, learner: Learner, validation: Pictures, size: int, cluster: Cluster) -> Dict[str, float]:
-    """The `accuracy`, from 0 to 1, and the `loss`, the mean cross-entropy; each host scores a part."""
-    mine = np.arange(cluster.index, len(validation), cluster.size)
+def _score(net: Any, learner: Learner, split: Split, size: int, cluster: Cluster) -> Dict[str, float]:
+    """The `accuracy`, from 0 to 1, and the `loss`, the mean cross-entropy; each host scores a part, or its own."""
+    validation = split.validation
+    mine = np.arange(len(validation)) if split.is_own else np.arange(cluster.index, len(validation), cluster.size)
     logits = list(learner.predict(net(scaled()), _plain(validation, mine, size)))
     found = judged(np.concatenate(logits), validation.labels[mine]) if logits else (0, 0.0)
-    correct, loss = cluster.sum("scored", found)
-    return {"accuracy": correct / len(validation), "loss": loss / len(validation)}
+    count, correct, loss = cluster.sum("scored", (len(mine), *found))
+    return {"accuracy": correct / count, "loss": loss / count}
 
 
 def _plain(pictures: Pictures, indices: np.ndarray, size: int) -> Iterator[Arrays]:

@@ -6,7 +6,9 @@ from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from gluon_job import datasets, images
+from gluon_job.cluster import Cluster
 from gluon_job.errors import InputError
+from gluon_job.vision import shards
 from gluon_job.vision.records import RecordFile
 
 _CHANNELS = ("training", "validation", "pretrained")
@@ -45,18 +47,26 @@ class Pictures:
 
     def part(self, indices: Sequence[int]) -> "Pictures":
         """Some of them, in this order."""
-        places = np.asarray(indices)
+        places = np.asarray(indices, np.intp)
         return Pictures(lambda i: self._read(int(places[i])), self.labels[places], self.classes)
+
+    def of_classes(self, classes: Sequence[str]) -> "Pictures":
+        """The same pictures; their classes are some of these."""
+        places = np.array([list(classes).index(name) for name in self.classes])
+        return Pictures(self._read, places[self.labels], classes)
 
 
 class Split(NamedTuple):
-    """Pictures to train on and, where there are any, to score on."""
+    """Pictures to train on and, where there are any, to score on; `is_own` where no other host scores on those."""
 
     training: Pictures
     validation: Optional[Pictures]
+    is_own: bool = False
 
 
-def load(channel_input_dirs: Mapping[str, str], validation_share: float, seed: int) -> Split:
+def load(
+    channel_input_dirs: Mapping[str, str], validation_share: float, seed: int, cluster: Optional[Cluster] = None
+) -> Split:
     """The pictures of the channels `training` and `validation`.
 
     A channel holds a folder for each class with PNG or JPEG files; or `train.rec`; or CIFAR-10's binary files. Pictures
@@ -64,18 +74,33 @@ def load(channel_input_dirs: Mapping[str, str], validation_share: float, seed: i
     `test_batch.bin` of the channel `training`; else a share of each class is held back. `labels.txt` gives the names
     of the classes, where those of the folders are not enough.
 
+    Args:
+        channel_input_dirs: by name.
+        validation_share: from 0 to 1, what is held back of each class where nothing else is there to score on.
+        seed: of what is held back.
+        cluster: the hosts, where each has its own part of the channel `training`: they agree on the classes.
+
     Raises:
         InputError: a channel is missing or unknown, a folder is empty, a file is not what its name says, a class is in
-            the validation data alone.
+            the validation data alone, or there is one class.
     """
     directory = datasets.channel(channel_input_dirs, "training")
     datasets.check_channels(channel_input_dirs, _CHANNELS)
     known = names(directory)
+    if cluster is not None:
+        known = shards.labels(cluster, known)
     training = _read(directory, "train", known)
     if training is None:
         raise InputError(
             f"channel 'training' ({directory}) holds neither a folder of pictures for each class, nor a .rec file, "
             "nor CIFAR-10's data_batch_1.bin"
+        )
+    if cluster is not None:
+        training = training.of_classes(shards.classes(cluster, training.classes))
+    if len(training.classes) < 2:
+        raise InputError(
+            f"channel 'training' ({directory}) has pictures of one class, {training.classes[0]!r}: "
+            "a classifier needs two, a folder each"
         )
     other = channel_input_dirs.get("validation")
     if other is None:
@@ -84,9 +109,10 @@ def load(channel_input_dirs: Mapping[str, str], validation_share: float, seed: i
         validation = _read(other, "validation", training.classes) or _read(other, "train", training.classes)
         if validation is None:
             raise InputError(f"channel 'validation' ({other}) holds no pictures: it has the form of 'training'")
+    split = Split(training, validation)
     if validation is None and validation_share:
-        return _hold_back(training, validation_share, seed)
-    return Split(training, validation)
+        split = _hold_back(training, validation_share, seed)
+    return _with_own_validation(cluster, split) if cluster is not None and other is None else split
 
 
 def _hold_back(pictures: Pictures, share: float, seed: int) -> Split:
@@ -94,10 +120,16 @@ def _hold_back(pictures: Pictures, share: float, seed: int) -> Split:
     held = np.zeros(len(pictures), bool)
     for label in range(len(pictures.classes)):
         own = random.permutation(np.flatnonzero(pictures.labels == label))
-        held[own[: min(round(len(own) * share), len(own) - 1)]] = True
+        held[own[: max(0, min(round(len(own) * share), len(own) - 1))]] = True
     if not held.any():
         return Split(pictures, None)
     return Split(pictures.part(np.flatnonzero(~held)), pictures.part(np.flatnonzero(held)))
+
+
+def _with_own_validation(cluster: Cluster, split: Split) -> Split:
+    """The same split; where another host has pictures to score on, this one has none rather than no such data."""
+    own = split.validation if split.validation is not None else split.training.part([])
+    return split._replace(validation=own if shards.are_any(cluster, len(own)) else None, is_own=True)
 
 
 def _read(directory: str, part: str, known: Optional[List[str]]) -> Optional[Pictures]:
@@ -135,8 +167,8 @@ def _subfolders(directory: str) -> List[str]:
 
 
 def _pictures(folder: str) -> List[str]:
-    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name[0] != "."]
-    paths = [path for path in paths if path.lower().endswith(_SUFFIXES)]
+    found = sorted(entry.name for entry in os.scandir(folder) if entry.name[0] != "." and entry.is_file())
+    paths = [os.path.join(folder, name) for name in found if name.lower().endswith(_SUFFIXES)]
     if not paths:
         raise InputError(f"the folder {folder} holds no PNG or JPEG picture: fill it, or remove it")
     for path in paths:
@@ -207,8 +239,11 @@ def names(directory: str, file: str = "labels.txt") -> Optional[List[str]]:
     path = os.path.join(directory, file)
     if not os.path.exists(path):
         return None
-    with open(path, encoding="utf-8-sig", errors="replace") as text:
-        found = [line.strip() for line in text if line.strip()]
+    try:
+        with open(path, encoding="utf-8-sig") as text:
+            found = [line.strip() for line in text if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 ({error})") from None
     if len(set(found)) != len(found) or not found:
         raise InputError(f"{path}: one name of a class a line, each once")
     return found

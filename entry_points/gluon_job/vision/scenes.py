@@ -38,8 +38,14 @@ class Scene(NamedTuple):
     ignored: np.ndarray
 
     def picture(self) -> np.ndarray:
-        """uint8 (height, width, 3); InputError names the file."""
-        return pictures.read_file(self.path)
+        """uint8 (height, width, 3); InputError names the file: it is no picture, or an object is not in it."""
+        picture = pictures.read_file(self.path)
+        height, width = picture.shape[:2]
+        outside = (self.boxes[:, :2] >= (width, height)).any(axis=1) | (self.boxes[:, 2:] <= 0).any(axis=1)
+        if outside.any():
+            box = self.boxes[outside][0].tolist()
+            raise InputError(f"{self.path} has {width} x {height} pixels: the box {box} is outside of it")
+        return picture
 
 
 class Scenes(NamedTuple):
@@ -118,6 +124,8 @@ def _read(directory: str, part: str) -> _Found:
     fitting = [name for name in files if any(word in name for word in _SETS["validation"])]
     if part == "train":
         fitting = [name for name in files if name not in fitting]
+        if files and not fitting:
+            raise InputError(f"{folder} has files to score on alone, by their names: {', '.join(files)}")
     if len(fitting) > 1:
         fitting = [name for name in fitting if name.startswith("instances")]
     if len(fitting) > 1:
@@ -126,18 +134,28 @@ def _read(directory: str, part: str) -> _Found:
 
 
 def _read_voc(directory: str, part: str) -> _Found:
-    sets = os.path.join(directory, "ImageSets", "Main")
+    sets, annotations = os.path.join(directory, "ImageSets", "Main"), os.path.join(directory, "Annotations")
     lists = [os.path.join(sets, f"{name}.txt") for name in _SETS[part]]
     listed = [path for path in lists if os.path.isfile(path)]
     if listed:
-        with open(listed[0], encoding="utf-8") as file:
-            names = [line.split()[0] for line in file if line.strip()]
-    elif part == "train" and not os.path.isdir(sets):
-        files = sorted(os.listdir(os.path.join(directory, "Annotations")))
-        names = [name[: -len(".xml")] for name in files if name.endswith(".xml")]
-    else:
+        names = _voc_names(listed[0])
+    elif part != "train":
         return []
+    elif os.path.isdir(sets):
+        raise InputError(f"{sets} has neither train.txt nor trainval.txt, the names of the pictures to learn from")
+    else:
+        names = [name[: -len(".xml")] for name in sorted(os.listdir(annotations)) if name.endswith(".xml")]
+    if not names:
+        raise InputError(f"{listed[0]} names no picture" if listed else f"{annotations} holds no .xml file")
     return [(_voc_picture(directory, name), _voc_objects(directory, name)) for name in names]
+
+
+def _voc_names(path: str) -> List[str]:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return [line.split()[0] for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not text in UTF-8 ({error})") from None
 
 
 def _voc_picture(directory: str, name: str) -> str:
@@ -156,8 +174,8 @@ def _voc_objects(directory: str, name: str) -> List[_Object]:
         if "<!" in content.replace("<!--", ""):
             raise InputError(f"{path}: a document type is not read: leave it out")
         objects = [_voc_object(item) for item in ElementTree.fromstring(content).iter("object")]  # noqa: S314
-    except FileNotFoundError:
-        raise InputError(f"there is no {path}, which ImageSets/Main lists") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"there is no file {path}, which ImageSets/Main lists") from None
     except (ElementTree.ParseError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not XML ({error})") from None
     except (AttributeError, TypeError, ValueError) as error:
@@ -184,6 +202,8 @@ def _read_coco(directory: str, path: str) -> _Found:
         for item in content["annotations"]:
             left, top, width, height = map(float, item["bbox"])
             box = (left, top, left + width, top + height)
+            if 0 in (width, height):  # COCO's own data have some
+                continue
             _check_box(path, f"annotation {item.get('id')}", box)
             objects[item["image_id"]].append((kinds[item["category_id"]], box, bool(item.get("iscrowd"))))
         files = [(item["id"], str(item["file_name"])) for item in content["images"]]
@@ -191,6 +211,8 @@ def _read_coco(directory: str, path: str) -> _Found:
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} is not COCO's format ({type(error).__name__}: {error})") from None
+    if not files:
+        raise InputError(f"{path} names no picture")
     return [(_coco_picture(directory, path, name), objects[number]) for number, name in files]
 
 

@@ -5,6 +5,7 @@ from typing import Any, Dict, List
 import numpy as np
 
 from gluon_job.compat import mx
+from gluon_job.errors import InputError
 from gluon_job.vision.boxes import overlaps
 
 _MATCHED = 0.5  # overlap from which a default box is to find an object
@@ -19,6 +20,9 @@ class Ssd:
         net: GluonCV's, without parameters' values yet.
         size: pixels of a side.
         base: the size that the net's default boxes were chosen for.
+
+    Raises:
+        InputError: the net does not take pictures as small as that.
     """
 
     def __init__(self, net: Any, size: int, base: float) -> None:
@@ -76,7 +80,11 @@ def _place_anchors(net: Any, size: int, base: float) -> np.ndarray:
     """
     used: List[np.ndarray] = []
     for feature, generator in zip(net.features(mx.sym.var("data")), net.anchor_generators):
-        _, [(_, _, rows, columns)], _ = feature.infer_shape(data=(1, 3, size, size))
+        try:
+            _, [(_, _, rows, columns)], _ = feature.infer_shape(data=(1, 3, size, size))
+        except mx.MXNetError:
+            message = f"image_size is {size}: too small for this network, whose later layers would have nothing to see"
+            raise InputError(message) from None
         array = generator.anchors.value
         boxes = array.asnumpy().reshape((*array.shape[2:4], -1, 4))
         boxes[..., 0] = ((np.arange(boxes.shape[1]) + 0.5) * size / columns)[None, :, None]

@@ -69,9 +69,9 @@ def _with_initializers(net: Any) -> Any:
     return net
 
 
-def make_detector(name: str, labels: Sequence[str], pretrained_base: bool) -> Any:
+def make_detector(name: str, labels: Sequence[Any], pretrained_base: bool) -> Any:
     """A network of `detectors` for objects of these classes; with GluonCV's trained base, or untrained."""
-    return make(name + _CUSTOM, classes=list(labels), pretrained_base=pretrained_base)
+    return make(name + _CUSTOM, classes=list(map(str, labels)), pretrained_base=pretrained_base)
 
 
 def detector_size(name: str) -> int:

@@ -3,13 +3,11 @@
 const filter = document.querySelector(".filter");
 if (filter) {
   const pictures = [...document.querySelectorAll("#mistakes li")];
-  const { truth, predicted } = filter.elements;
+  const selects = [...filter.querySelectorAll("select")];
   const apply = () => {
     let shown = 0;
     for (const picture of pictures) {
-      const fits =
-        (!truth.value || truth.value === picture.dataset.truth) &&
-        (!predicted.value || predicted.value === picture.dataset.predicted);
+      const fits = selects.every(({ name, value }) => !value || picture.dataset[name].split(" ").includes(value));
       picture.hidden = !fits;
       shown += fits;
     }
@@ -19,10 +17,9 @@ if (filter) {
   filter.addEventListener("change", apply);
   filter.addEventListener("submit", (event) => event.preventDefault());
   filter.addEventListener("reset", () => setTimeout(apply));
-  for (const link of document.querySelectorAll("a[data-truth]")) {
+  for (const link of document.querySelectorAll("main a[href='#mistakes']")) {
     link.addEventListener("click", () => {
-      truth.value = link.dataset.truth;
-      predicted.value = link.dataset.predicted;
+      for (const select of selects) select.value = link.dataset[select.name] ?? "";
       apply();
     });
   }
