@@ -15,15 +15,13 @@
 
 # %%
 import gzip
-import os
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from launcher import data
+from launcher import labs
 
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-folder = data.get("mnist" if full else "mnist-sample")
+folder = labs.folder("mnist")
 print(*sorted(path.name for path in folder.rglob("*ubyte*")), sep="\n")
 
 # %% [markdown]
@@ -64,7 +62,7 @@ print("training:", x_train.shape, y_train.shape, "  test:", x_test.shape, y_test
 # the first 2 that it has.
 
 # %%
-chosen = 5 if full else int(np.flatnonzero(y_train == 2)[0])
+chosen = 5 if labs.is_full() else int(np.flatnonzero(y_train == 2)[0])
 print(f"x_train[{chosen}] is a {y_train[chosen]}; some of its numbers:")
 print(x_train[chosen][6:14, 8:20])
 plt.figure(figsize=(2.4, 2.4))
@@ -168,7 +166,7 @@ print(f"before training {untrained_accuracy:.3f} of the test pictures are right"
 
 # %%
 loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
-learning_rate = 0.001 if full else 0.003  # how far a weight moves; fewer pictures need larger steps
+learning_rate = 0.001 if labs.is_full() else 0.003  # how far a weight moves; fewer pictures need larger steps
 trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": learning_rate})
 order = np.random.RandomState(1)
 

@@ -7,16 +7,13 @@
 # matrix*, and try what can be tuned.
 
 # %%
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 import launcher
-from launcher import data
+from launcher import labs
 
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-folder = data.get("mnist" if full else "mnist-sample")
+folder = labs.folder("mnist")
 
 # %% [markdown]
 # The files are those that you read by hand in lab 1. From here on, we take the function that the training scripts

@@ -15,13 +15,12 @@ import os
 import sys
 
 import launcher
-from launcher import data, library
+from launcher import labs, library
 from launcher.run import Run
 
 logging.disable(logging.WARNING)  # the SDK tells much that is of no use here, such as that there is a version 3
 os.environ["SAGEMAKER_SUPPRESS_V2_WARNING"] = "1"
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-folder = data.get("mnist" if full else "mnist-sample")
+folder = labs.folder("mnist")
 
 # %% [markdown]
 # ## The script
@@ -178,9 +177,9 @@ print(f"{served_accuracy:.4f} of {len(answers)} are right")
 # the digits are taken again.)
 
 # %%
-clothes = data.get("fashion-mnist") if full else data.locate("fashion-mnist") or folder
+clothes = labs.folder("fashion-mnist")
 clothes_uri = session.upload_data(str(clothes), key_prefix="labs/clothes")
-estimator = describe("a-role-that-nobody-asks-for", epochs=10 if full else 2)
+estimator = describe("a-role-that-nobody-asks-for", epochs=10 if labs.is_full() else 2)
 estimator.fit({"training": clothes_uri}, logs="None")
 metrics = estimator.latest_training_job.describe()["FinalMetricDataList"]
 clothes_accuracy = {metric["MetricName"]: metric["Value"] for metric in metrics}["validation:accuracy"]

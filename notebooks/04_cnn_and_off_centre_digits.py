@@ -6,20 +6,18 @@
 # teach both by **augmentation**: by showing each picture a little differently every time.
 
 # %%
-import os
 import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import launcher
-from launcher import data, library
+from launcher import labs, library
 
 sys.path.insert(0, str(library.directory()))
 from gluon_job import datasets, distortion
 
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-folder = data.get("mnist" if full else "mnist-sample")
+folder = labs.folder("mnist")
 
 # %% [markdown]
 # ## Two networks
@@ -220,13 +218,14 @@ from pathlib import Path
 
 from launcher import idx
 
-clothes = data.get("fashion-mnist") if full else data.locate("fashion-mnist") or folder
+clothes = labs.folder("fashion-mnist")
 parts = datasets.load_images({"training": str(clothes)})
 sample = Path(tempfile.mkdtemp())
-for prefix, part, count in zip(("train", "t10k"), parts, (None, None) if full else (4000, 1000)):
+counts = (60000, 10000) if labs.is_full() else (4000, 1000)
+for prefix, part, count in zip(("train", "t10k"), parts, counts):
     idx.write(sample / f"{prefix}-images-idx3-ubyte", part.images[:count, 0])
     idx.write(sample / f"{prefix}-labels-idx1-ubyte", part.labels[:count].astype(np.uint8))
-print(clothes.name, [len(part.images[:count]) for part, count in zip(parts, (None, None) if full else (4000, 1000))])
+print(clothes.name, [len(part.images[:count]) for part, count in zip(parts, counts)])
 
 # %%
 optimizers = {"adam": {"learning_rate": 0.001}, "sgd": {"learning_rate": 0.02}}

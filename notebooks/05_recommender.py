@@ -11,16 +11,14 @@
 
 # %%
 import json
-import os
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import launcher
-from launcher import data
+from launcher import labs
 
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-folder = data.get("movielens-100k" if full else "generated-ratings")
+folder = labs.folder("movielens-100k")
 
 # %% [markdown]
 # `u.data` has a line for each rating: user, film, stars, time.

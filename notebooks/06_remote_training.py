@@ -14,14 +14,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import launcher
-from launcher import data, library
+from launcher import labs, library
 
 sys.path.insert(0, str(library.directory()))
 from gluon_job import datasets
 
 # %%
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-folder = data.get("mnist" if full else "mnist-sample")
+folder = labs.folder("mnist")
 
 # %% [markdown]
 # ## Submit and detach

@@ -22,13 +22,12 @@ from PIL import Image
 
 # %%
 import launcher
-from launcher import data, library
+from launcher import labs, library
 
 sys.path.insert(0, str(library.directory()))
 from gluon_job import datasets
 
-full = os.environ.get("GLAUNCH_LABS_DATA") == "full"
-training, test = datasets.load_images({"training": str(data.get("mnist" if full else "mnist-sample"))})
+training, test = datasets.load_images({"training": str(labs.folder("mnist"))})
 
 # %% [markdown]
 # ## Pictures in folders
@@ -52,7 +51,7 @@ def write(name, digits, each, each_for_scoring):
 
 
 # %%
-many = write("many-0-to-4", range(5), 4000 if full else 300, 40)
+many = write("many-0-to-4", range(5), 4000 if labs.is_full() else 300, 40)
 few = write("few-5-to-9", range(5, 10), 20, 60)
 for folder in (many, few):
     print(folder.name, len(list((folder / "train").rglob("*.png"))), "pictures to learn from")
@@ -141,7 +140,7 @@ plt.show()
 # does so with the full data alone.
 
 # %%
-if full:
+if os.environ.get("GLAUNCH_LABS_DATA") == "full":
     wanted = {**network, "batch_size": 20, "epochs": 10, "learning_rate": 0.02, "pretrained": True}
     run = launcher.train("image_classifier", wanted, data=few, name="from-photographs")
     print(f"begun with photographs: {run.status.metrics['validation:accuracy']:.3f}")

@@ -42,12 +42,13 @@ def read(source: Path) -> Any:
     return notebook
 
 
-def execute(notebook: Any, home: Path) -> None:
+def execute(notebook: Any, home: Path, deadline: int = DEADLINE) -> None:
     """Runs all cells in a kernel of their own, in the directory of the notebooks, and keeps what they show.
 
     Args:
         notebook: its outputs are replaced.
         home: GLAUNCH_HOME of the kernel.
+        deadline: seconds a cell.
 
     Raises:
         CellExecutionError: a cell raised.
@@ -58,7 +59,7 @@ def execute(notebook: Any, home: Path) -> None:
     notebook.cells.insert(0, nbformat.v4.new_code_cell(_SETUP))
     client = NotebookClient(
         notebook,
-        timeout=DEADLINE,
+        timeout=deadline,
         kernel_name="python3",
         resources={"metadata": {"path": HERE}},
         extra_arguments=["--IPKernelApp.log_level=40"],  # it would warn that 127.0.0.1 is not encrypted
