@@ -11,7 +11,7 @@ import pytest
 
 import launcher
 from launcher.errors import JobFailed, UserError
-from launcher.run import COMPLETED, IN_PROGRESS, Run
+from launcher.run import COMPLETED, IN_PROGRESS, STOPPED, STOPPING, Run
 
 SCRIPT = """
     import os, time
@@ -71,6 +71,25 @@ def test_a_job_that_fails_raises_its_reason(words):
     with pytest.raises(UserError, match="did you mean mnist_mlp"):
         launcher.train("mnist_mpl")
     assert len(Run.all()) == 1
+
+
+def test_a_job_that_is_interrupted_ends(words, monkeypatch):
+    wait = subprocess.Popen.wait
+
+    def interrupted(process, timeout=None):
+        monkeypatch.setattr(subprocess.Popen, "wait", wait)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launcher.train(**words, hyperparameters={"epochs": 1, "words": 0, "go": "/never"})
+    [run] = Run.all()
+    try:
+        assert run.status.state in (STOPPING, STOPPED)
+        with pytest.raises(JobFailed, match="Stopped"):
+            launcher.wait(run)
+    finally:
+        run.stop()
 
 
 def test_a_trained_digit_classifier_is_served_by_its_run_its_name_or_its_file(tmp_path):

@@ -64,8 +64,11 @@ def test_mixup_mixes_pictures_and_targets_with_the_same_share():
     images = np.zeros((2, 3, 4, 4), np.uint8)
     images[1] = 200
     batch = {"images": images, "targets": np.eye(2, dtype=np.float32)}
+    shares = set()
     for seed in range(10):
         mixed = augment.mixup(batch, 1.0, np.random.RandomState(seed))
+        shares.add(round(float(mixed["targets"][0, 0]), 3))
         assert mixed["images"].dtype == np.uint8
         assert mixed["targets"].sum(axis=1) == pytest.approx([1, 1])
         assert mixed["images"][:, 0, 0, 0] / 200 == pytest.approx(mixed["targets"][:, 1], abs=0.01)
+    assert len(shares) > 2
