@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import detection_digits, generated_ratings, idx
+from launcher import detection_digits, digit_pictures, generated_ratings, idx
 from launcher.catalogue import MNIST_LICENSE
 
 SAMPLE = "mnist-sample"
@@ -32,6 +32,11 @@ MADE = {
         detection_digits.SIZE,
         detection_digits.write,
     ),
+    digit_pictures.NAME: Made(
+        "those digits as PNG files of 32 x 32 pixels, a folder for each",
+        digit_pictures.SIZE,
+        digit_pictures.write,
+    ),
     generated_ratings.NAME: Made(
         f"ratings that no person gave: {generated_ratings.RATINGS:,} of {generated_ratings.ITEMS} items by "
         f"{generated_ratings.USERS} users, in MovieLens 100k's format",
@@ -41,4 +46,8 @@ MADE = {
     ),
 }
 # Of the entry points that do not learn the sample digits.
-SAMPLES = {"matrix_factorization": generated_ratings.NAME, "object_detector": detection_digits.NAME}
+SAMPLES = {
+    "image_classifier": digit_pictures.NAME,
+    "matrix_factorization": generated_ratings.NAME,
+    "object_detector": detection_digits.NAME,
+}

@@ -96,7 +96,7 @@ def _coloured(shape: Tuple[int, ...], values: Mapping[str, Any], channel_input_d
 
     if "validation_split" not in values:
         raise InputError("the script is not image_classifier: which of its pictures are validation data is not known")
-    _, found = pictures.load(channel_input_dirs, values["validation_split"], values["seed"])
+    found = pictures.load(channel_input_dirs, values["validation_split"], values["seed"]).validation
     if found is None:
         raise InputError("the job had no validation data")
     return Validation(found.labels, lambda indices: classification.samples(found, indices, shape[1]))

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
+import saved_parameters
 
 SMALL = ["-p", "epochs=2", "-p", "factors=4", "-p", "bayesian=false", "-p", "threads=1", "-p", "learning_rate=0.01"]
-
-
-def parameters(run: dict, directory: Path) -> dict[str, np.ndarray]:
-    """The tables of the net that a run has saved."""
-    with tarfile.open(run["model"]) as archive:
-        archive.extract("model-0000.params", directory, filter="data")
-    program = (
-        "import sys; import numpy as np; np.bool = np.bool_; import mxnet as mx\n"
-        "np.savez(sys.argv[2], **{name: value.asnumpy() for name, value in mx.nd.load(sys.argv[1]).items()})"
-    )
-    target = directory / f"{run['name']}.npz"
-    subprocess.run([sys.executable, "-c", program, directory / "model-0000.params", target], check=True, timeout=60)
-    return dict(np.load(target))
 
 
 @pytest.mark.parametrize("sharded", [False, True])
@@ -39,7 +23,7 @@ def test_two_hosts_give_the_vectors_of_one(glaunch, tmp_path, sharded):
     one, two = (json.loads(glaunch(*words, "--hosts", hosts).stdout) for hosts in (1, 2))
     assert len({host["digest"] for host in two["hosts"].values()}) == 1
     assert one["metrics"]["validation:rmse"] == pytest.approx(two["metrics"]["validation:rmse"], abs=1e-5)
-    first, second = (parameters(run, tmp_path) for run in (one, two))
+    first, second = saved_parameters.read(tmp_path, one, two)
     assert first.keys() == second.keys() == {"arg:users", "arg:items"}
     for name in first:
         assert np.abs(first[name] - second[name]).max() < 1e-6

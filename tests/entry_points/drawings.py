@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -81,3 +82,12 @@ def annotation(objects: list[tuple[str, tuple[int, ...]]]) -> str:
         for name, box in objects
     ]
     return f"<annotation>{''.join(items)}</annotation>"
+
+
+def read_annotation(path: Path) -> list[tuple[str, list[int]]]:
+    """The objects of `annotation`."""
+    found = []
+    for item in ElementTree.parse(path).iter("object"):
+        left, top, right, bottom = (int(item.find(f"bndbox/{side}").text) for side in ("xmin", "ymin", "xmax", "ymax"))
+        found.append((item.find("name").text, [left - 1, top - 1, right, bottom]))
+    return found

@@ -1,4 +1,5 @@
-import json
+import os
+import re
 import shutil
 
 import drawings
@@ -6,10 +7,11 @@ import numpy as np
 import pytest
 
 import image_classifier
-from gluon_job import checkpoint
+from gluon_job import checkpoint, datasets, describe
 from gluon_job.compat import mx
 from gluon_job.errors import InputError
 from gluon_job.vision import pictures, zoo
+from launcher import data, digit_pictures
 
 pytest.importorskip("gluoncv")
 SMALL = {"network": "cifar_resnet20_v1", "threads": 1, "batch_size": 12, "epochs": 1, "flip": False, "image_size": 16}
@@ -19,21 +21,6 @@ SMALL = {"network": "cifar_resnet20_v1", "threads": 1, "batch_size": 12, "epochs
 def folders(tmp_path_factory):
     """Three classes of 20 pictures."""
     return drawings.write_folders(tmp_path_factory.mktemp("folders"))
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    """Real digits as PNG files: 0 and 1, a folder each, of 32 x 32 pixels."""
-    pil, idx = pytest.importorskip("PIL.Image"), pytest.importorskip("launcher.idx")
-    images, labels = idx.shipped_digits()
-    directory = tmp_path_factory.mktemp("digits")
-    for digit, name in enumerate(("zero", "one")):
-        for part, chosen in (("train", slice(0, 40)), ("val", slice(40, 60))):
-            folder = directory / part / name
-            folder.mkdir(parents=True)
-            for number, image in enumerate(images[labels == digit][chosen]):
-                pil.fromarray(image).resize((32, 32)).save(folder / f"{number}.png")
-    return directory
 
 
 def train(directory, hyperparameters, **channels):
@@ -49,45 +36,28 @@ def are_equal(one, other):
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
-@pytest.fixture(scope="module")
-def job(run_job, digits, tmp_path_factory):
-    """A network trained on real digits, in a process of its own."""
-    values = {
-        **SMALL,
-        "image_size": 32,
-        "batch_size": 8,
-        "epochs": 5,
-        "optimizer": "adam",
-        "learning_rate": 0.003,
-        "require_onnx": True,
-    }
-    job = run_job(tmp_path_factory.mktemp("job"), image_classifier.__file__, values, {"training": digits})
-    assert job.status == 0, job.err
-    return job
+@pytest.fixture
+def fashion(tmp_path):
+    """Real trousers and trainers of Fashion-MNIST as PNG files: 60 of each to learn from, 20 to score on."""
+    directory = data.locate("fashion-mnist")
+    if directory is None:
+        reason = "no Fashion-MNIST: run `make debian`"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    for part, images, count in zip(("train", "val"), datasets.load_images({"training": str(directory)}), (60, 20)):
+        chosen = np.isin(images.labels, [1, 7])
+        digit_pictures.write_folders(tmp_path / part, images.images[chosen, 0], images.labels[chosen], count)
+    return tmp_path
 
 
-def test_a_network_learns_real_digits_from_folders_of_png_files(job):
-    assert len(job.accuracies("Training")) == len(job.accuracies("Validation")) == 5
-    assert job.accuracies("Validation")[-1] >= 0.9
-    assert "ONNX: model.onnx: answers as MXNet on 80 training samples" in job.out
-
-
-@pytest.mark.parametrize("kind", ["png", "jpeg"])
-def test_its_endpoint_answers_pictures_with_the_names_of_the_folders(job, digits, kind):
-    pil = pytest.importorskip("PIL.Image")
-    net = image_classifier.model_fn(str(job.model_dir))
-    right = 0
-    paths = sorted((digits / "val").rglob("*.png"))
-    for path in paths:
-        body = path.read_bytes()
-        if kind == "jpeg":
-            pil.open(path).save(path.parents[2] / "a.jpg", quality=95)
-            body = (path.parents[2] / "a.jpg").read_bytes()
-        answer, _ = image_classifier.transform_fn(net, body, f"image/{kind}", "application/json")
-        right += json.loads(answer)["predictions"][0]["label"] == path.parent.name
-    if kind == "png":
-        assert right / len(paths) == pytest.approx(job.accuracies("Validation")[-1], abs=1e-6)
-    assert right / len(paths) >= 0.9
+def test_a_network_learns_real_clothes_from_folders_of_png_files(fashion, capfd):
+    values = {"image_size": 32, "batch_size": 8, "epochs": 4, "optimizer": "adam", "learning_rate": 0.003}
+    net = train(fashion, {**values, "flip": True})
+    assert (net.labels, net.input_shape) == (["1", "7"], (3, 32, 32))
+    accuracies = re.findall(r"Validation: accuracy=(\S+)", capfd.readouterr().out)
+    assert len(accuracies) == 4
+    assert float(accuracies[-1]) >= 0.9
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(folders):
@@ -154,6 +124,11 @@ def corrupt(directory):
     (directory / "red" / "3.png").write_bytes((directory / "red" / "3.png").read_bytes()[:-300])
 
 
+def one_class(directory):
+    for name in ("blue", "green"):
+        shutil.rmtree(directory / name)
+
+
 def empty(directory):
     shutil.rmtree(directory / "red")
     (directory / "red").mkdir()
@@ -169,7 +144,15 @@ def empty(directory):
     (None, {"batch_size": 1000}, "batch_size is 1000, but there are only 54 training samples"),
     (None, {"learning_rate": 1e30, "epochs": 3}, "the loss is not finite"),
     (None, {"image_size": 7}, "image_size must be at least 8, not 7"),
-], ids=range(9))  # fmt: skip
+    (None, {"network": "alexnet"}, "the net cannot take images of 16 x 16"),
+    (None, {"network": 5}, "network is a string, not 5"),
+    (None, {"pretrained": ""}, "no file '' for pretrained"),
+    (None, {"crop": "some"}, "crop is one of none, pad, area, not 'some'"),
+    (None, {"mixup": -1}, "mixup must be at least 0"),
+    (None, {"label_smoothing": 1}, "label_smoothing must be at most 0.9"),
+    (None, {"validation_split": 0, "patience": 2}, "patience needs validation data"),
+    (one_class, {}, "has pictures of one class, 'red': a classifier needs two"),
+], ids=range(17))  # fmt: skip
 def test_what_cannot_be_used_ends_the_job_with_a_sentence(folders, tmp_path, damage, options, message):
     directory = folders
     if damage:
@@ -178,6 +161,27 @@ def test_what_cannot_be_used_ends_the_job_with_a_sentence(folders, tmp_path, dam
         damage(directory)
     with pytest.raises(InputError, match=message):
         train(directory, options)
+
+
+def test_a_file_of_no_parameters_is_refused(folders, tmp_path):
+    (tmp_path / "a.params").write_text("nothing")
+    with pytest.raises(InputError, match=r"a\.params is not a file of MXNet's parameters"):
+        train(folders, {"pretrained": "a.params"}, pretrained=tmp_path)
+
+
+def test_a_plan_tells_the_net_the_samples_and_what_the_job_would_fail_of(folders):
+    values = {"network": "cifar_resnet20_v1", "pretrained": True}  # nothing is downloaded
+    told = describe.describe("image_classifier", values, {"training": str(folders)})
+    assert told["samples"] == 54
+    # Those of He et al. for 10 classes are 0.27 million; in the last layer 3 classes have 64 + 1 each.
+    assert told["parameters"] == 271_824 + 3 * 65
+    assert told["dense"] == 3 * 64
+    assert told["convolution"] == pytest.approx(40.8e6, rel=0.01)
+    assert told["values"]["batch_size"] == 32
+    frozen = describe.describe("image_classifier", {**values, "freeze": True}, {"training": str(folders)})
+    assert frozen["parameters"] == 3 * 65
+    with pytest.raises(InputError, match="no network 'resnet'"):
+        describe.describe("image_classifier", {"network": "resnet"}, {"training": str(folders)})
 
 
 def test_in_half_precision_only_the_arithmetic_of_the_layers_is_in_float16():

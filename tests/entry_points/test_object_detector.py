@@ -1,11 +1,9 @@
-import json
-
 import drawings
 import numpy as np
 import pytest
 
 import object_detector
-from gluon_job import checkpoint
+from gluon_job import checkpoint, describe
 from gluon_job.errors import InputError
 from gluon_job.vision import detection
 
@@ -39,70 +37,6 @@ def weights(net):
 
 def are_equal(one, other):
     return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
-
-
-@pytest.fixture(scope="module")
-def job(run_job, scenes, tmp_path_factory):
-    """A detector trained in a process of its own, until it finds something."""
-    # A hundred steps: after fewer, batch normalization's running variances are still near the 1 they begin with.
-    values = {**SMALL, "epochs": 16, "batch_size": 4, "box_scale": 3.0, "optimizer": "adam", "learning_rate": 0.003}
-    job = run_job(tmp_path_factory.mktemp("job"), object_detector.__file__, values, {"training": scenes})
-    assert job.status == 0, job.err
-    return job
-
-
-def precisions(job):
-    lines = [line for line in job.out.splitlines() if "] Validation: map=" in line]
-    return [float(line.partition("map=")[2]) for line in lines]
-
-
-def test_a_detector_learns_to_find_objects(job):
-    found = precisions(job)
-    assert len(found) == 16
-    assert found[-1] >= 0.3 > found[0]
-    assert sorted(path.name for path in job.model_dir.iterdir()) == [
-        "model-0000.params",
-        "model-metadata.json",
-        "model-shapes.json",
-        "model-symbol.json",
-    ]
-
-
-def test_its_endpoint_answers_boxes_in_pixels_of_the_picture_that_was_sent(job, scenes):
-    pil = pytest.importorskip("PIL.Image")
-    net = object_detector.model_fn(str(job.model_dir))
-    path = scenes / "JPEGImages" / "train0.png"
-
-    def objects(body, kind="image/png; threshold=0.1"):
-        answer, content_type = object_detector.transform_fn(net, body, kind, "application/json")
-        assert content_type == "application/json"
-        return json.loads(answer)["predictions"][0]
-
-    small = objects(path.read_bytes())
-    assert (small["width"], small["height"]) == (64, 64)
-    assert small["objects"]
-    assert all(one["label"] in ("red", "green") and 0.1 <= one["probability"] <= 1 for one in small["objects"])
-    wide = pil.new("RGB", (256, 128))
-    wide.paste(pil.open(path).resize((128, 128), pil.Resampling.NEAREST), (64, 0))
-    wide.save(scenes / "wide.png")
-    assert objects((scenes / "wide.png").read_bytes())["width"] == 256
-    best = small["objects"][0]
-    left, top, right, bottom = best["box"]
-    assert 0 <= left < right <= 64
-    assert 0 <= top < bottom <= 64
-    assert len(objects(path.read_bytes(), "image/png;threshold=0")["objects"]) >= len(small["objects"])
-
-
-@pytest.mark.parametrize(("body", "kind", "message", "status"), [
-    (b"[[1, 2]]", "application/json", "send image/png or image/jpeg", 415),
-    (b"no picture", "image/png", "not a PNG or JPEG picture", None),
-    (b"", "image/png; threshold=2", r"threshold=2: it is a number from 0 to 1", None),
-])  # fmt: skip
-def test_a_request_that_cannot_be_understood_is_refused(job, body, kind, message, status):
-    net = object_detector.model_fn(str(job.model_dir))
-    with pytest.raises(InputError, match=message) as refused:
-        object_detector.transform_fn(net, body, kind, "application/json")
-    assert getattr(refused.value, "status", None) == status
 
 
 def test_the_same_seed_gives_the_same_weights_and_a_checkpoint_goes_on_with_them(scenes, tmp_path, monkeypatch):
@@ -141,10 +75,43 @@ def test_a_files_parameters_are_taken_and_frozen_ones_stay(scenes, tmp_path, cap
     ({"image_size": 100}, "image_size is 100: a multiple of 32 is needed"),
     ({"batch_size": 25}, "batch_size is 25, but there are only 24 training samples"),
     ({"require_onnx": True}, "unknown hyperparameter 'require_onnx'"),
+    ({"image_size": 32}, "image_size must be at least 64, not 32"),
+    ({"image_size": "big"}, "image_size is a whole number, not 'big'"),
+    ({"network": "ssd_300_vgg16_atrous"}, "image_size is 64: too small for this network"),
+    ({"box_scale": 1e9}, "box_scale must be at most 100"),
+    ({"expand": 9}, "expand must be at most 4"),
+    ({"crop": "pad"}, "crop is true or false, not 'pad'"),
+    ({"pretrained": "no.params"}, r"no file 'no\.params' for pretrained"),
+    ({"learning_rate": 1e30, "epochs": 3}, "the loss is not finite"),
 ])  # fmt: skip
 def test_what_cannot_be_used_ends_the_job_with_a_sentence(scenes, options, message):
     with pytest.raises(InputError, match=message):
         train(scenes, options)
+
+
+def test_a_file_of_no_parameters_is_refused(scenes, tmp_path):
+    (tmp_path / "a.params").write_text("nothing")
+    with pytest.raises(InputError, match=r"a\.params is not a file of MXNet's parameters"):
+        train(scenes, {"pretrained": "a.params"}, pretrained=tmp_path)
+
+
+def test_a_sharded_channel_is_refused(scenes):
+    channels = {"training": {"S3DistributionType": "ShardedByS3Key"}}
+    with pytest.raises(InputError, match="'training' is sharded, which would part annotations from their pictures"):
+        object_detector.train({"training": str(scenes)}, SMALL, ["algo-1"], 0, input_data_config=channels)
+
+
+@pytest.mark.parametrize("network", ["ssd_300_mobilenet0.25", "yolo3_mobilenet0.25"])
+def test_a_plan_tells_the_net_and_the_samples(scenes, network):
+    values = {"network": network, "image_size": 64, "pretrained": True}  # nothing is downloaded
+    told = describe.describe("object_detector", values, {"training": str(scenes)})
+    assert told["samples"] == 24
+    assert (told["dense"], told["values"]["batch_size"]) == (0, 32)
+    larger = describe.describe("object_detector", {**values, "image_size": 128}, {"training": str(scenes)})
+    assert larger["parameters"] == told["parameters"] > 1e6
+    assert 3 < larger["convolution"] / told["convolution"] <= 4
+    with pytest.raises(InputError, match="a multiple of 32 is needed"):
+        describe.describe("object_detector", {**values, "image_size": 100}, {"training": str(scenes)})
 
 
 def test_a_wrong_annotation_ends_the_job_with_its_name(tmp_path, run_job):

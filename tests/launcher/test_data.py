@@ -371,6 +371,7 @@ def test_the_listing_shows_what_is_here_and_where(cache, tiny, zipped):
     assert list(listed) == [
         "mnist-sample",
         "detection-digits",
+        "digit-pictures",
         "generated-ratings",
         "mnist",
         "fashion-mnist",

@@ -38,13 +38,14 @@ class Scene(NamedTuple):
     ignored: np.ndarray
 
     def picture(self) -> np.ndarray:
-        """uint8 (height, width, 3); InputError names the file: it is no picture, or an object is not in it."""
+        """uint8 (height, width, 3); InputError names the file: no picture, or one that is not that of the boxes."""
         picture = pictures.read_file(self.path)
         height, width = picture.shape[:2]
-        outside = (self.boxes[:, :2] >= (width, height)).any(axis=1) | (self.boxes[:, 2:] <= 0).any(axis=1)
+        middles = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        outside = ((middles < 0) | (middles >= (width, height))).any(axis=1)
         if outside.any():
             box = self.boxes[outside][0].tolist()
-            raise InputError(f"{self.path} has {width} x {height} pixels: the box {box} is outside of it")
+            raise InputError(f"{self.path} has {width} x {height} pixels: the middle of the box {box} is outside of it")
         return picture
 
 

@@ -29,6 +29,12 @@ def test_another_class_and_too_little_overlap_are_wrong(row):
     assert judge([row], [[0, 0, 10, 10]], [0])[:, 2].tolist() == [0]
 
 
+@pytest.mark.parametrize("box", [(-np.inf, 5, np.inf, 5), (np.nan, 0, 10, 10), (-np.inf, -np.inf, np.inf, np.inf)])
+def test_an_endless_box_of_an_untrained_net_is_wrong(box):
+    with np.errstate(all="raise"):  # a job would print numpy's warnings
+        assert judge([(0, 0.9, *box)], [[0, 0, 10, 10]], [0])[:, 2].tolist() == [0]
+
+
 def test_finding_an_ignored_object_is_neither_right_nor_wrong():
     assert judge([(0, 0.9, 0, 0, 10, 10)], [[0, 0, 10, 10]], [0], [True])[:, 0].tolist() == [-1]
 
@@ -39,9 +45,33 @@ def test_average_precision_is_the_area_under_the_best_precisions():
     assert boxes.mean_average_precision(judged, [3]) == pytest.approx((1 + 2 / 3) / 3)
 
 
+def test_a_curve_has_the_best_precision_at_that_or_a_higher_recall():
+    table = np.array([[0, 0.6, 1], [0, 0.9, 1], [0, 0.8, 0], [0, 0.7, 1], [1, 0.95, 0], [-1, 0.99, 0]])
+    recall, precision = boxes.curve(table, 0, 4)
+    assert recall == pytest.approx([1 / 4, 1 / 4, 2 / 4, 3 / 4])
+    assert precision == pytest.approx([1, 3 / 4, 3 / 4, 3 / 4])
+    assert [part.tolist() for part in boxes.curve(table, 2, 1)] == [[], []]
+
+
+def test_the_best_threshold_is_that_of_the_best_f1():
+    table = np.array([[0, 0.9, 1], [0, 0.8, 0], [0, 0.7, 1], [0, 0.6, 0], [1, 0.5, 0]])
+    assert boxes.best_threshold(table, 0, 2) == (pytest.approx(0.7), pytest.approx(2 * 2 / (3 + 2)))
+    assert boxes.best_threshold(table, 1, 2) is None
+    assert boxes.best_threshold(table, 2, 2) is None
+
+
+def test_each_found_box_is_matched_with_the_object_it_has_found():
+    rows = found((1, 0.9, 0, 0, 10, 10), (0, 0.8, 20, 20, 30, 30), (0, 0.7, 20, 20, 30, 29), (0, 0.6, 50, 50, 60, 60))
+    true = np.float32([[20, 20, 30, 30], [50, 50, 60, 60], [0, 0, 10, 10]])
+    matched = boxes.match(rows, true, np.array([0, 0, 1]), np.array([False, True, False]))
+    assert matched.tolist() == [2, 0, boxes.WRONG, boxes.IGNORED]
+    assert boxes.judged(rows, matched)[:, 0].tolist() == [1, 0, 0, -1]
+
+
 def test_the_mean_is_over_the_classes_that_there_are():
     judged = np.array([[0, 0.9, 1], [2, 0.8, 0]])
     assert boxes.mean_average_precision(judged, [1, 0, 1]) == pytest.approx(0.5)
+    assert boxes.average_precisions(judged, [1, 0, 1]) == [pytest.approx(1), None, 0]
     assert boxes.mean_average_precision(judged, [0, 0, 0]) == 0
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import drawings
@@ -117,7 +118,21 @@ def remove(name):
     return lambda directory: (directory / name).unlink()
 
 
-VOC_XML = "Annotations/train0.xml"
+def as_folder(name):
+    def change(directory):
+        remove(name)(directory)
+        (directory / name).mkdir()
+
+    return change
+
+
+def without_annotations(directory):
+    shutil.rmtree(directory / "ImageSets")
+    for path in (directory / "Annotations").iterdir():
+        path.unlink()
+
+
+VOC_XML, VOC_LIST = "Annotations/train0.xml", "ImageSets/Main/train.txt"
 
 
 @pytest.mark.parametrize(("damage", "message"), [
@@ -128,8 +143,13 @@ VOC_XML = "Annotations/train0.xml"
     (edit(VOC_XML, "<xmin>", "<xmin>9"), r"train0\.xml: the box of .* is empty or turned round"),
     (edit(VOC_XML, "<annotation>", '<!DOCTYPE a [<!ENTITY b "c">]><annotation>'), "a document type is not read"),
     (edit("Annotations/test0.xml", "<name>", "<name>dark"), r"test0\.png: an object of the class 'dark"),
-    (remove(VOC_XML), r"there is no .*train0\.xml, which ImageSets/Main lists"),
+    (remove(VOC_XML), r"there is no file .*train0\.xml, which ImageSets/Main lists"),
+    (as_folder(VOC_XML), r"there is no file .*train0\.xml, which ImageSets/Main lists"),
     (remove("JPEGImages/train0.png"), r"has no picture train0\.jpg, nor \.png"),
+    (remove(VOC_LIST), r"Main has neither train\.txt nor trainval\.txt"),
+    (lambda directory: (directory / VOC_LIST).write_text("\n"), r"train\.txt names no picture"),
+    (lambda directory: (directory / VOC_LIST).write_bytes(b"tr\xfcin0"), r"train\.txt is not text in UTF-8"),
+    (without_annotations, "Annotations holds no .xml file"),
 ])  # fmt: skip
 def test_wrong_voc_data_is_refused_with_the_files_name(tmp_path, damage, message):
     drawings.write_voc(tmp_path, training=3, test=3)
@@ -139,6 +159,7 @@ def test_wrong_voc_data_is_refused_with_the_files_name(tmp_path, damage, message
 
 
 COCO_JSON = "annotations/instances_train2017.json"
+NO_PICTURES = '{"images": [], "annotations": [], "categories": []}'
 
 
 @pytest.mark.parametrize(("damage", "message"), [
@@ -147,13 +168,39 @@ COCO_JSON = "annotations/instances_train2017.json"
     (edit(COCO_JSON, '"category_id": 1', '"category_id": 9'), "is not COCO's format"),
     (edit(COCO_JSON, "24.0, 24.0", "-1.0, 24.0"), r"the box of annotation \d+ is empty or turned round"),
     (edit(COCO_JSON, "0.png", "x.png"), r"names the picture x\.png, which is not in .*, images/ or train2017/"),
-], ids=range(5))  # fmt: skip
+    (edit(COCO_JSON, "24.0, 24.0", "24.0"), "is not COCO's format"),
+    (lambda directory: (directory / COCO_JSON).write_text("[]"), "is not COCO's format"),
+    (lambda directory: (directory / COCO_JSON).write_text(NO_PICTURES), "names no picture"),
+    (lambda directory: (directory / COCO_JSON).rename(directory / "annotations/val.json"), "files to score on alone"),
+], ids=range(9))  # fmt: skip
 def test_wrong_coco_data_is_refused_with_the_files_name(tmp_path, damage, message):
     drawings.write_voc(tmp_path / "voc", training=2, test=0)
     directory = coco(tmp_path / "coco", load(tmp_path / "voc").training)
     damage(directory)
     with pytest.raises(InputError, match=message):
         load(directory)
+
+
+def test_objects_without_a_size_which_coco_itself_has_are_left_out(tmp_path):
+    drawings.write_voc(tmp_path / "voc", training=2, test=0)
+    before = load(tmp_path / "voc").training
+    directory = coco(tmp_path / "coco", before)
+    edit(COCO_JSON, "24.0, 24.0", "0.0, 24.0")(directory)
+    after = load(directory).training
+    assert [len(scene.boxes) for scene in after] == [len(before[0].boxes) - 1, len(before[1].boxes)]
+
+
+@pytest.mark.parametrize(("old", "new", "is_refused"), [("<xmax>", "<xmax>9", True), ("<ymin>", "<ymin>-", False)])
+def test_a_box_whose_middle_is_not_in_the_picture_is_refused_with_it(tmp_path, old, new, is_refused):
+    drawings.write_voc(tmp_path, training=1, test=0)
+    edit(VOC_XML, old, new)(tmp_path)
+    scene = load(tmp_path).training[0]
+    if is_refused:
+        with pytest.raises(InputError, match=r"train0\.png has 64 x 64 pixels: the middle of the box .* is outside"):
+            scene.picture()
+    else:
+        assert scene.boxes[:, 1].min() < 0
+        assert scene.picture().shape == (64, 64, 3)
 
 
 def test_a_channel_of_something_else_is_refused(tmp_path):
