@@ -1,6 +1,8 @@
 """A multilayer perceptron for MNIST, or any data set in its format (Fashion-MNIST, for one).
 
     glaunch run mnist_mlp -p hidden='[128, 64]' -p epochs=10
+
+With `augment` it sees every image a little differently in each epoch.
 """
 
 from gluon_job import augment, checkpoint, cluster, contract, datasets, export

@@ -94,7 +94,7 @@ def mark(picture: Image.Image, marks: Sequence[Mark], scale: int = 1, font: Any 
     from PIL import Image, ImageDraw, ImageFont
 
     shown = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-    pen, font, width = ImageDraw.Draw(shown), font or ImageFont.load_default(), max(2, max(shown.size) // 200)
+    pen, font, width = ImageDraw.Draw(shown), font or ImageFont.load_default(), max(2, max(shown.size) // 160)
     for one in marks:
         box = [side * scale for side in one.box]
         if one.kind is None:

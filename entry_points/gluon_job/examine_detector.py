@@ -26,6 +26,7 @@ class Look(NamedTuple):
     Attributes:
         row: its place in the validation data.
         scene: the picture and its objects.
+        height, width: of the picture.
         true: their boxes in pixels of the net's picture.
         found: float32 (k, 6): class (-1 for none), probability, and box in the same pixels.
         matched: of each found box, as of `boxes.match`.
@@ -33,6 +34,8 @@ class Look(NamedTuple):
 
     row: int
     scene: Scene
+    height: int
+    width: int
     true: np.ndarray
     found: np.ndarray
     matched: np.ndarray
@@ -67,13 +70,13 @@ def examine(
     Returns:
         An object for JSON: `labels`, the names of the classes; `available`, how many validation pictures there are, and
         `pictures`, how many were looked at; `map`, VOC's mean average precision; `threshold`, the probability from
-        which on boxes count as found; `classes`: of each how many `objects` it has, how many boxes were `found` and how
-        many of them are `right`, and its `average_precision`, `best_threshold` and the `best_f1` there, None where
-        there are none; `samples` and `mistakes`, pictures: `row` in the validation data, `name` of the file, the
-        `found` boxes (`class`, `probability`, `box` in pixels of the picture that is shown, `is_right`) and the `true`
-        ones (`class`, `box`, `is_found`), where None means that it does not count. And arrays: `precisions` float64
-        (classes, 101), at recalls from 0 to 1; `sample_pictures` and `mistake_pictures`, uint8 (n, side, side, 3), as
-        the net sees them.
+        which on boxes count as found; `mistaken`, in how many pictures there are mistakes; `classes`: of each how many
+        `objects` it has, how many boxes were `found` and how many of them are `right`, and its `average_precision`,
+        `best_threshold` and the `best_f1` there, None where there are none; `samples` and `mistakes`, pictures: `row`
+        in the validation data, `name` of the file, `height` and `width` as it is shown, the `found` boxes (`class`,
+        `probability`, `box` in pixels of what is shown, `is_right`) and the `true` ones (`class`, `box`, `is_found`),
+        where None means that it does not count. And arrays: `precisions` float64 (classes, 101), at recalls from 0 to
+        1; `sample_pictures` and `mistake_pictures`, uint8 (n, side, side, 3), each in the upper left corner.
 
     Raises:
         InputError: the validation data are missing, or not those of the model.
@@ -93,14 +96,15 @@ def examine(
     truth = np.concatenate([look.scene.classes[~look.scene.ignored] for look in looks])
     positives = np.bincount(truth, minlength=len(data.labels)).tolist()
     samples = sorted(looks[:_SAMPLES], key=lambda look: look.row)
-    mistakes = sorted((look for look in looks if look.mistakes), key=lambda look: (-look.mistakes, look.row))
-    mistakes = mistakes[:_MISTAKES]
+    mistaken = sorted((look for look in looks if look.mistakes), key=lambda look: (-look.mistakes, look.row))
+    mistakes = mistaken[:_MISTAKES]
     found = {
         "labels": data.labels,
         "available": len(data.validation),
         "pictures": len(looks),
         "map": boxes.mean_average_precision(table, positives),
         "threshold": THRESHOLD,
+        "mistaken": len(mistaken),
         "classes": _classes(table, positives),
         "samples": [_described(look, size) for look in samples],
         "mistakes": [_described(look, size) for look in mistakes],
@@ -118,11 +122,12 @@ def _look(predict: Predictor, some: List[Scene], order: np.ndarray, size: int, s
     started, looks = time.perf_counter(), []
     while len(looks) < len(order) and (not looks or time.perf_counter() - started < _SECONDS):
         rows = order[len(looks) : len(looks) + _CHUNK].tolist()
-        shown = [scenes.fitted(some[row].picture(), some[row].boxes, size) for row in rows]
-        samples = np.array([augment.as_bytes(picture) for picture, _ in shown])
-        for row, (_, true), found in zip(rows, shown, predict(samples.astype(np.float32) * scale)):
+        pictures = [some[row].picture() for row in rows]
+        shown = [scenes.fitted(picture, some[row].boxes, size) for row, picture in zip(rows, pictures)]
+        samples = np.array([augment.as_bytes(sample) for sample, _ in shown]).astype(np.float32) * scale
+        for row, picture, (_, true), found in zip(rows, pictures, shown, predict(samples)):
             matched = boxes.match(found, true, some[row].classes, some[row].ignored)
-            looks.append(Look(row, some[row], true, found, matched))
+            looks.append(Look(row, some[row], *picture.shape[:2], true, found, matched))
     return looks
 
 
@@ -152,10 +157,14 @@ def _precisions(table: np.ndarray, kind: int, count: int) -> np.ndarray:
 
 
 def _described(look: Look, size: int) -> Dict[str, Any]:
-    factor = min(size, _LARGEST) / size
+    rows, columns, top, left = images.placement(look.height, look.width, size, size)
+    height, width = _shown_size(look, size)
 
     def shown(box: np.ndarray) -> List[float]:
-        return (box.clip(0, size) * factor).round(1).tolist()
+        # What an untrained net finds may be endless, or no number.
+        corners = (np.nan_to_num(box.reshape(2, 2)) - (left, top)) * (width / columns, height / rows)
+        begin, end = corners.clip(0, (width, height)).round(1)
+        return [*begin.tolist(), *np.maximum(begin, end).tolist()]
 
     found = [
         {"class": int(row[0]), "probability": float(row[1]), "box": shown(row[2:]), "is_right": _is_right(match)}
@@ -165,15 +174,25 @@ def _described(look: Look, size: int) -> Dict[str, Any]:
         {"class": int(kind), "box": shown(box), "is_found": None if ignored else not missed}
         for kind, box, ignored, missed in zip(look.scene.classes, look.true, look.scene.ignored, look.missed)
     ]
-    return {"row": look.row, "name": os.path.basename(look.scene.path), "found": found, "true": true}
+    name = os.path.basename(look.scene.path)
+    return {"row": look.row, "name": name, "height": height, "width": width, "found": found, "true": true}
 
 
 def _is_right(match: int) -> Optional[bool]:
     return None if match == boxes.IGNORED else match != boxes.WRONG
 
 
-def _pictures(looks: List[Look], size: int) -> np.ndarray:
-    """As the net sees them, made smaller where they are large: uint8 (n, side, side, 3)."""
+def _shown_size(look: Look, size: int) -> Tuple[int, int]:
+    """Height and width of the picture as it is shown: as large as the net sees it, or smaller."""
     side = min(size, _LARGEST)
-    pictures = [images.fit(images.fit(look.scene.picture(), size, size), side, side) for look in looks]
-    return np.rint(np.reshape(pictures, (-1, side, side, 3))).clip(0, 255).astype(np.uint8)
+    return images.placement(look.height, look.width, side, side)[:2]
+
+
+def _pictures(looks: List[Look], size: int) -> np.ndarray:
+    """What is shown, each in the upper left corner: uint8 (n, side, side, 3)."""
+    side = min(size, _LARGEST)
+    pictures = np.zeros((len(looks), side, side, 3), np.uint8)
+    for shown, look in zip(pictures, looks):
+        height, width = _shown_size(look, size)
+        shown[:height, :width] = np.rint(images.resize(look.scene.picture(), height, width)).clip(0, 255)
+    return pictures

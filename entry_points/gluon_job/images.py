@@ -159,7 +159,9 @@ def placement(rows: int, columns: int, height: int, width: int) -> Tuple[int, in
 def resize(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """(rows, columns, channels), float32: each pixel is the mean of those that it covers."""
     shares = _shares(picture.shape[0], rows), _shares(picture.shape[1], columns)
-    return (shares[0] @ picture.transpose(2, 0, 1).astype(np.float32) @ shares[1].T).transpose(1, 2, 0)
+    # In one piece: numpy multiplies what lies scattered without BLAS, which takes thirty times as long.
+    planes = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)
+    return (shares[0] @ planes @ shares[1].T).transpose(1, 2, 0)
 
 
 def _shares(pixels: int, cells: int) -> np.ndarray:

@@ -13,7 +13,8 @@ def read(model_dir: str) -> List[Dict[str, Any]]:
     """Of each operator of an artifact's net, in the order of computation, an object that JSON can hold.
 
     It has `name`, `operator` (MXNet's name), `shape` (of its output for one sample, without the batch), `parameters`
-    and `statistics`: the values it has learned or gathered, those that a layer before shares counted there alone.
+    and `statistics`: the values it has learned or gathered, those that a layer before shares counted there alone, and
+    constants, such as a detector's default boxes, nowhere.
 
     Raises:
         InputError: a file is missing, or the net is not one of a single input whose shapes can be told.
@@ -25,8 +26,12 @@ def read(model_dir: str) -> List[Dict[str, Any]]:
         shapes = dict(zip(internals.list_outputs(), internals.infer_shape(**{name: (1, *shape)})[1]))
     except (mx.MXNetError, TypeError) as error:
         raise InputError(f"the shapes of the net cannot be told ({str(error).strip().splitlines()[-1]})") from None
-    sizes = [{key: math.prod(value.shape) for key, value in kind.items()} for kind in (parameters, statistics)]
     nodes = json.loads(symbol.tojson())["nodes"]
+    constants = {node["name"] for node in nodes if node.get("attrs", {}).get("__init__", "").startswith("Constant_")}
+    sizes = [
+        {key: math.prod(value.shape) for key, value in kind.items() if key not in constants}
+        for kind in (parameters, statistics)
+    ]
     return [_layer(node, nodes, shapes, sizes) for node in nodes if node["op"] != "null"]
 
 

@@ -61,6 +61,7 @@ class Detections:
         threshold: the probability from which on a box counts as found.
         pictures: how many were looked at.
         available: how many there are.
+        mistaken: in how many of those that were looked at there is a mistake.
     """
 
     labels: list[str]
@@ -70,6 +71,7 @@ class Detections:
     threshold: float
     pictures: int
     available: int
+    mistaken: int
 
     @property
     def objects(self) -> int:
@@ -83,10 +85,6 @@ class Detections:
     def false(self) -> int:
         return sum(score.false for score in self.scores)
 
-    @property
-    def mistakes(self) -> int:
-        return self.objects - self.right + self.false
-
     def most_frequent(self, count: int) -> list[int]:
         """The numbers of so many classes that have most objects, in their order; of those that are found at all."""
         kinds = [kind for kind, score in enumerate(self.scores) if score.average_precision]
@@ -98,5 +96,5 @@ def measure(examination: Examination) -> Detections:
     content = examination.content["detector"]
     labels = [str(label) for label in content["labels"]]
     scores = [ClassScore(label, **one) for label, one in zip(labels, content["classes"])]
-    named = {name: content[name] for name in ("map", "threshold", "pictures", "available")}
+    named = {name: content[name] for name in ("map", "threshold", "pictures", "available", "mistaken")}
     return Detections(labels, scores, examination.arrays["precisions"], **named)

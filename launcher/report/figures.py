@@ -116,6 +116,7 @@ def bars(
         for number, one in enumerate(series):
             places = [place + (number - (len(series) - 1) / 2) * width for place in range(len(labels))]
             axes.bar(places, one.y, width * 0.92, color=LINES[one.colour % len(LINES)], label=cut(one.label))
+        axes.set_ylim(bottom=0)
         axes.grid(visible=False, axis="x")
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -167,17 +168,18 @@ def grid(name: str, title: str, alt: str, pictures: Sequence[Captioned]) -> Figu
     is_large = width > _LARGE
     columns = min(4 if is_large else 8, len(pictures))
     rows = -(-len(pictures) // columns)
-    step = height * (1.2 if is_large else 1.45), width * (1.06 if is_large else 1.15)
+    step = height + width * (0.2 if is_large else 0.45), width * (1.06 if is_large else 1.15)
     inches = 2.1 if is_large else 1.05
     with canvas((inches * columns, inches * rows * step[0] / step[1])) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         for number, picture in enumerate(pictures):
             top, left = number // columns * step[0], number % columns * step[1]
+            rest = [(most - own) / 2 for most, own in zip((height, width), picture.pixels.shape)]
+            place = left + rest[1], left + width - rest[1], top + height - rest[0], top + rest[0]
             shown = np.broadcast_to(picture.pixels, (*picture.pixels.shape[:2], 3))
-            kind = "antialiased" if is_large else "nearest"
-            axes.imshow(shown, extent=(left, left + width, top + height, top), interpolation=kind)
-            axes.text(left + width / 2, top + height * 1.03, picture.caption, ha="center", va="top", fontsize=7)
+            axes.imshow(shown, extent=place, interpolation="antialiased" if is_large else "nearest")
+            axes.text(left + width / 2, top + height + width * 0.03, picture.caption, ha="center", va="top", fontsize=7)
         axes.set_xlim(0, columns * step[1])
         axes.set_ylim(rows * step[0], 0)
         return drawn(figure, name, title, alt, pixels=True)

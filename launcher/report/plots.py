@@ -17,6 +17,7 @@ from launcher.report.scenes import Scene
 EPOCHS = "epochs done"
 PERCENT = ("accuracy", "recall")
 _CHARTS = 12  # of metrics: more are in the table alone
+_SHARES = "Precision and recall"
 _SHOWN, _SCENES = 24, 12  # pictures of a PNG file
 
 
@@ -63,12 +64,14 @@ def of_confusion(confusion: Confusion) -> list[Figure]:
     )
     alt = f"Confusion matrix of {confusion.samples:,} samples, {confusion.mistakes:,} of them wrong. {named}."
     matrix = figures.matrix("confusion", "Confusion matrix", alt, confusion.labels, confusion.matrix)
-    return [matrix, *_of_classes(confusion.labels, [(score.precision, score.recall) for score in confusion.scores])]
+    shares = [(score.precision, score.recall) for score in confusion.scores]
+    return [matrix, *_of_classes(confusion.labels, shares, _SHARES)]
 
 
 def of_detections(detections: Detections) -> list[Figure]:
     """Precision over recall, of as many classes as colours tell apart; both of each class at the threshold."""
-    bars = _of_classes(detections.labels, [(score.precision, score.recall) for score in detections.scores])
+    shares = [(score.precision, score.recall) for score in detections.scores]
+    bars = _of_classes(detections.labels, shares, f"{_SHARES} from {100 * detections.threshold:.0f} % on")
     shown = detections.most_frequent(len(LINES))
     if not shown:
         return bars
@@ -92,16 +95,16 @@ def _over_recall(detections: Detections, kind: int, number: int) -> Series:
     return Series(detections.labels[kind], [place / steps for place in range(len(values))], values, number, number)
 
 
-def _of_classes(labels: list[str], scores: Sequence[tuple[float | None, float | None]]) -> list[Figure]:
+def _of_classes(labels: list[str], shares: Sequence[tuple[float | None, float | None]], title: str) -> list[Figure]:
     """Precision and recall of each class, given both, where there are few enough for bars."""
     if len(labels) > 20:
         return []
     series = [
-        Series("precision", [], [precision or 0 for precision, _ in scores], 0),
-        Series("recall", [], [recall or 0 for _, recall in scores], 1),
+        Series("precision", [], [precision or 0 for precision, _ in shares], 0),
+        Series("recall", [], [recall or 0 for _, recall in shares], 1),
     ]
-    alt = "Precision and recall of each class, as in the table."
-    return [figures.bars("classes", "Precision and recall", alt, labels, series, "class", percent=True)]
+    alt = f"{title}, of each class, as in the table."
+    return [figures.bars("classes", title, alt, labels, series, "class", percent=True)]
 
 
 def of_distortions(distorted: Mapping[str, Any]) -> list[Figure]:

@@ -87,7 +87,7 @@ def _scene(described: Mapping[str, Any], pixels: npt.NDArray[Any], labels: list[
     found, true = described["found"], described["true"]
     # The most probable on top.
     marks = [_true_mark(one, labels) for one in true] + [_found_mark(one, labels) for one in reversed(found)]
-    picture = Image.fromarray(pixels)
+    picture = Image.fromarray(pixels[: described["height"], : described["width"]])
     marked = draw.mark(picture, marks, max(1, round(_SIDE / max(picture.size))), font)
     return Scene(
         described["row"],

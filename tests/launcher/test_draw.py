@@ -50,6 +50,34 @@ def test_a_large_picture_keeps_its_size_and_one_on_its_side_is_turned(tmp_path):
         assert picture.size == (600, 700)
 
 
+def test_a_dashed_box_is_black_and_white_on_any_ground_and_the_picture_is_left_as_it_was():
+    for ground in ((0, 0, 0), (255, 255, 255), (120, 130, 90)):
+        picture = Image.new("RGB", (100, 100), ground)
+        marked = draw.mark(picture, [draw.Mark([10, 20, 90, 80], "")], 2)
+        edge = [marked.getpixel((x, 40)) for x in range(20, 180)]
+        assert {(0, 0, 0), (255, 255, 255)} == set(edge)
+        assert edge.count((255, 255, 255)) > 40 < edge.count((0, 0, 0))
+        assert marked.getpixel((100, 100)) == ground
+        assert picture.getcolors() == [(10000, ground)]
+
+
+def test_names_are_over_all_boxes_and_on_the_picture():
+    picture = Image.new("RGB", (200, 200), "black")
+    name = draw.Mark([150, 0, 199, 60], "a long name", 3)
+    over = draw.Mark([120, 0, 199, 14], "", 4)
+    alone, both = (draw.mark(picture, marks) for marks in ([name], [name, over]))
+    [(left, _, right, bottom)] = [ground_of(alone)]
+    assert right <= 200
+    written = alone.crop((left, 1, right, bottom))
+    assert both.crop((left, 1, right, bottom)).tobytes() == written.tobytes()
+
+
+def ground_of(picture):
+    """The box of what is drawn left of the mark's own box, and so of its name."""
+    left, top, _, bottom = picture.crop((0, 0, 149, 200)).getbbox()
+    return left, top, 200, bottom
+
+
 @pytest.mark.parametrize(("name", "count", "message"), [
     ("out.gif", 1, r"--draw out\.gif: expected a name that ends in \.png, \.jpg, \.jpeg"),
     ("out.png", 2, "--draw takes one picture, not 2"),

@@ -19,6 +19,44 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "shared"))
 from chromium import chromium_driver  # noqa: F401
 
 HOSTILE = "<script>document.title='taken'</script>\"><img src=x onerror=\"document.title='taken'\">"
+CONTRAST = """
+    const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = (colour) => {
+      const [r, g, b] = parse(colour).map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (element) => {
+      for (; element; element = element.parentElement) {
+        const colour = getComputedStyle(element).backgroundColor;
+        if (colour.startsWith("rgb(")) return colour;
+      }
+      return "rgb(255, 255, 255)";
+    };
+    const low = [];
+    const kinds = "p, li, th, td, a, b, h1, h2, h3, summary, svg text, label, option";
+    for (const element of document.querySelectorAll(kinds)) {
+      const style = getComputedStyle(element);
+      const colour = element.closest("svg") ? style.fill : style.color;
+      if (!element.textContent.trim() || element.closest("[hidden]")) continue;
+      const [a, b] = [light(colour), light(ground(element))].sort((x, y) => y - x);
+      if ((a + 0.05) / (b + 0.05) < 4.5) low.push([element.tagName, element.textContent.slice(0, 30), colour]);
+    }
+    return low;
+"""
+LACKING = """
+    const lacks = [];
+    const names = document.querySelectorAll("img:not([alt]), img[alt=''], [role=img]:not([aria-label])");
+    lacks.push(...names);
+    for (const svg of document.querySelectorAll("svg")) if (!svg.closest("[role=img]")) lacks.push(svg);
+    for (const box of document.querySelectorAll(".scroller")) if (box.tabIndex < 0) lacks.push(box);
+    const tables = [...document.querySelectorAll("table")];
+    lacks.push(...tables.filter((table) => !table.querySelector("th[scope]")));
+    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+    lacks.push(...ids.filter((id, i) => ids.indexOf(id) !== i));
+    for (const link of document.querySelectorAll("a"))
+      if (!document.querySelector(link.getAttribute("href"))) lacks.push(link);
+    return lacks.map((one) => one.outerHTML || one);
+"""
 LABELS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "a & b", HOSTILE]
 
 
@@ -68,6 +106,18 @@ def reported(digits: dict[str, Any]) -> dict[str, Any]:
     )
     said, _, imported = done.stdout.rstrip().rpartition("\n")
     return {**json.loads(said), "imported": imported, "left": list(scratch.iterdir())}
+
+
+@pytest.fixture
+def pale() -> Callable[[Any], list[Any]]:
+    """`pale(page)`: what stands out too little from its ground, by WCAG's contrast of 4.5."""
+    return lambda page: page.execute_script(CONTRAST)
+
+
+@pytest.fixture
+def lacking() -> Callable[[Any], list[Any]]:
+    """`lacking(page)`: pictures without words, tables without heads, scrollers out of reach, links to nowhere."""
+    return lambda page: page.execute_script(LACKING)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from launcher.cloud.record import Record
 from launcher.commands import report as command
 from launcher.errors import UserError
 from launcher.job import Channel, TrainingJob
-from launcher.report import comparison, curves, examination, identity, page, run_report
+from launcher.report import comparison, curves, examination, identity, page, plots, run_report
 from launcher.run import COMPLETED, FAILED, STOPPED, Run, Status
 
 pytestmark = pytest.mark.timeout(400)  # the first test trains the model
@@ -166,6 +166,18 @@ def test_a_comparison_names_what_differs_and_lays_the_curves_over_each_other(cop
         shown = open_page(index, width, "dark")
         assert shown.execute_script("return document.documentElement.scrollWidth") <= width
     assert "[64]" in shown.find_element("id", "differences").text
+
+
+def test_the_loss_of_the_saved_model_is_a_line_only_where_validation_measured_none(recorded, reported):
+    html = Path(reported["path"]).read_text("utf-8")
+    assert ">validation</text>" in html[html.index("<figcaption>Loss") : html.index("<figcaption>Accuracy")]
+    assert "validation, the saved model" not in html
+    run = recorded()
+    line = '{"host": "algo-1", "name": "%s:loss", "epoch": 0, "value": 0.5}\n'
+    for parts, told in (("train",), True), (("train", "validation"), False):
+        run.metrics.write_text("".join(line % part for part in parts))
+        [figure] = plots.of_curves(curves.read(run), {"loss": 0.25})
+        assert (">validation, the saved model</text>" in figure.svg) == told
 
 
 def test_a_recommender_has_the_report_of_one(glaunch, open_page, tmp_path):
