@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+_HEAD = "| name | default | accepts | meaning |\n|---|---|---|---|\n"
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "entry_points"))
 
@@ -19,10 +20,12 @@ def page() -> str:
     for name in ("mnist_mlp", "mnist_cnn", "matrix_factorization", "image_classifier", "object_detector"):
         module = importlib.import_module(name)
         title, _, rest = module.__doc__.partition("\n")
-        parts.append(
-            f"\n## {name}\n\n{title}\n{rest.rstrip()}\n\n| name | default | accepts | meaning |\n|---|---|---|---|\n"
-        )
+        parts.append(f"\n## {name}\n\n{title}\n{rest.rstrip()}\n\n{_HEAD}")
         parts += [_row(key, value) for key, value in sorted(module.HYPERPARAMETERS.items())]
+    parts.append("\n## Layers\n\nOf `layers`, a list of objects. A dense layer for the classes is added at the end.\n")
+    for kind, accepted in importlib.import_module("gluon_job.layers").ACCEPTED.items():
+        parts.append(f"\n`{kind}`" + ("\n\n" + _HEAD if accepted else ", without values\n"))
+        parts += [_row(key, value) for key, value in accepted.items()]
     return "".join(parts)
 
 
