@@ -120,7 +120,10 @@ for hosts, one in runs.items():
 
 # %% [markdown]
 # The difference is rounding: computers add numbers with some seven digits, and adding in another order rounds
-# otherwise. On machines of their own, more hosts would be faster as long as computing a batch takes longer than
+# otherwise. (In a long training with large steps, as on all digits, such a rounding grows until single answers differ,
+# as they also do when a first weight has another last digit. The accuracies stay the same but for some thousandths.)
+#
+# On machines of their own, more hosts would be faster as long as computing a batch takes longer than
 # sending the gradients; `glaunch plan` estimates it. This network is so small that one host is best.
 #
 # ## The mismatched digits
