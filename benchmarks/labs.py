@@ -78,7 +78,7 @@ LABS = {
     ],
     "06": [
         Figure("MLP on 1, 2, 3 hosts: test", HOSTS, "0.9734", "10 epochs there, 8 here"),
-        Figure("the largest difference of a probability between them", "difference", "-", "rounding, grown: docs/facts.md"),
+        Figure("the largest difference of a probability between them", "difference", "-", "rounding, see facts.md"),
     ],
     "07": [
         Figure("0 to 4, 4,000 pictures of each: test", "first_accuracy"),
