@@ -26,6 +26,9 @@ def page() -> str:
     for kind, accepted in importlib.import_module("gluon_job.layers").ACCEPTED.items():
         parts.append(f"\n`{kind}`" + ("\n\n" + _HEAD if accepted else ", without values\n"))
         parts += [_row(key, value) for key, value in accepted.items()]
+    zoo = importlib.import_module("gluon_job.vision.zoo")
+    for script, networks in (("image_classifier", zoo.classifiers()), ("object_detector", zoo.detectors())):
+        parts.append(f"\n## Networks of {script}\n\n" + "\n".join(f"- `{one}`" for one in networks) + "\n")
     return "".join(parts)
 
 

@@ -71,7 +71,7 @@ def test_a_files_parameters_are_taken_and_frozen_ones_stay(scenes, tmp_path, cap
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"network": "ssd_512_mobilnet1.0"}, r"\(did you mean 'ssd_512_mobilenet1\.0'\?\): GluonCV has "),
+    ({"network": "ssd_512_mobilnet1.0"}, r"\(did you mean 'ssd_512_mobilenet1\.0'\?\): of 9 in GluonCV"),
     ({"image_size": 100}, "image_size is 100: a multiple of 32 is needed"),
     ({"batch_size": 25}, "batch_size is 25, but there are only 24 training samples"),
     ({"require_onnx": True}, "unknown hyperparameter 'require_onnx'"),

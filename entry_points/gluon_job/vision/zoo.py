@@ -1,5 +1,6 @@
 """GluonCV's networks, by name."""
 
+import difflib
 import os
 import re
 import warnings
@@ -33,9 +34,13 @@ def detectors() -> List[str]:
 
 
 def check(name: str, known: Sequence[str]) -> None:
-    """InputError, with the nearest name, unless the name is known."""
+    """InputError, with the nearest names, unless the name is known."""
     if name not in known:
-        raise InputError(f"no network {name!r}{did_you_mean(name, known)}: GluonCV has {', '.join(known)}")
+        near = difflib.get_close_matches(name, known, n=5, cutoff=0.1)
+        raise InputError(
+            f"no network {name!r}{did_you_mean(name, known)}: of {len(known)} in GluonCV the nearest are "
+            f"{', '.join(near) or ', '.join(known[:5])}; glaunch's docs/entry_points.md has all"
+        )
 
 
 def make(name: str, **options: Any) -> Any:

@@ -36,9 +36,14 @@ def test_the_detectors_are_ssd_and_yolo(gluoncv):
     assert [zoo.detector_size(name) for name in ("ssd_300_mobilenet0.25", "yolo3_darknet53")] == [300, 416]
 
 
-def test_an_unknown_network_is_refused_with_a_near_name(gluoncv):
-    with pytest.raises(InputError, match=r"no network 'resnet19_v1' \(did you mean 'resnet1\d_v1'\?\): GluonCV has "):
+def test_an_unknown_network_is_refused_with_near_names(gluoncv):
+    said = (
+        r"no network 'resnet19_v1' \(did you mean 'resnet1\d_v1'\?\): of \d+ in GluonCV the nearest are (\w+, ){4}\w+"
+    )
+    with pytest.raises(InputError, match=said):
         zoo.check("resnet19_v1", zoo.classifiers())
+    with pytest.raises(InputError, match=r"no network '': of 9 in GluonCV the nearest are ssd_300_mobilenet0\.25, "):
+        zoo.check("", zoo.detectors())
 
 
 def test_the_names_of_parameters_are_the_same_however_many_networks_were_made(gluoncv):
