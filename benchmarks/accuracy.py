@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
-import json
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import trained
 
 SEEDS = (1, 2, 3)
 
@@ -93,10 +92,7 @@ def main() -> None:
 def accuracies(row: Published, data: Path, seed: int) -> tuple[float, float]:
     """Training and test accuracy of one run."""
     values = {**row.values, **row.chosen, "seed": seed, "log_interval": 0}
-    words = [word for name, value in values.items() for word in ("-p", f"{name}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "launcher", "run", row.entry_point, "--data", str(data), "--json", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    metrics = json.loads(done.stdout)["metrics"]
+    metrics = trained.metrics(row.entry_point, data, values)
     return metrics["train:accuracy"], metrics["validation:accuracy"]
 
 

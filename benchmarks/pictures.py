@@ -9,14 +9,13 @@ written into a temporary directory; each row is real `glaunch run`s on them, a s
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import trained
 
 from launcher import digit_pictures, library
 
@@ -48,7 +47,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="pictures-") as directory:
             write(source, Path(directory), options.each, options.scored)
             wanted = {**NETWORK, **values, "epochs": options.epochs}
-            found = [run(Path(directory), {**wanted, "seed": seed}) for seed in options.seeds]
+            found = [
+                trained.metrics("image_classifier", Path(directory), {**wanted, "seed": seed}) for seed in options.seeds
+            ]
         lines.append(line(name, options, found))
         print(lines[-1], flush=True)
     if options.write:
@@ -64,18 +65,6 @@ def write(source: Path, directory: Path, each: int, scored: int) -> None:
         if images is None:
             raise SystemExit(f"{source} has no test images")
         digit_pictures.write_folders(directory / part, images.images[:, 0], images.labels, count)
-
-
-def run(data: Path, values: dict[str, Any]) -> dict[str, float]:
-    """The metrics of a run."""
-    words = [word for name, value in values.items() for word in ("-p", f"{name}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "launcher", "run", "image_classifier", "--data", str(data), "--json", *words]
-    with tempfile.TemporaryDirectory() as home:  # the runs are not the user's
-        done = subprocess.run(
-            command, env={**os.environ, "GLAUNCH_HOME": home}, capture_output=True, text=True, check=True
-        )
-    metrics: dict[str, float] = json.loads(done.stdout)["metrics"]
-    return metrics
 
 
 def line(name: str, options: argparse.Namespace, found: list[dict[str, float]]) -> str:

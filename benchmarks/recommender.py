@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import trained
 
 SEEDS = (1, 2, 3)
 ROUNDS = 3
@@ -70,14 +70,7 @@ def main() -> None:
 def run(data: Path, values: dict[str, Any], seed: int) -> dict[str, float]:
     """The metrics of a run."""
     values = {"split": "u1", "log_interval": 0, "seed": seed, **values}
-    words = [word for name, value in values.items() for word in ("-p", f"{name}={json.dumps(value)}")]
-    command = [sys.executable, "-m", "launcher", "run", "matrix_factorization", "--data", str(data), "--json", *words]
-    with tempfile.TemporaryDirectory() as home:  # the runs are not the user's
-        done = subprocess.run(
-            command, env={**os.environ, "GLAUNCH_HOME": home}, capture_output=True, text=True, check=True
-        )
-    metrics: dict[str, float] = json.loads(done.stdout)["metrics"]
-    return metrics
+    return trained.metrics("matrix_factorization", data, values)
 
 
 def speed(data: Path) -> str:
