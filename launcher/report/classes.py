@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from launcher.report import confusion, detections
-from launcher.report.examination import Examination
+from launcher.report.confusion import Confusion
+from launcher.report.detections import Detections
 
 _DIGITS = 3  # of a share that are shown, and compared: 0.1 %
 
@@ -33,11 +33,17 @@ class Table(NamedTuple):
     rows: list[Row]
 
 
-def compare(found: Sequence[Examination]) -> list[Table]:
-    """F1 of the classes of classifiers, and average precision of those of detectors, where there are two or more."""
+def compare(scored: Sequence[Confusion | None], detected: Sequence[Detections | None]) -> list[Table]:
+    """F1 of the classes of classifiers, and average precision of those of detectors, where there are two or more.
+
+    Args:
+        scored, detected: of each run; None of one that is no classifier, or no detector.
+    """
     kinds = {
-        "F1": [_f1(one) if "classifier" in one.content else None for one in found],
-        "Average precision": [_average_precision(one) if "detector" in one.content else None for one in found],
+        "F1": [None if one is None else {score.name: score.f1 for score in one.scores} for one in scored],
+        "Average precision": [
+            None if one is None else {score.name: score.average_precision for score in one.scores} for one in detected
+        ],
     }
     tables = []
     for title, shares in kinds.items():
@@ -50,11 +56,3 @@ def compare(found: Sequence[Examination]) -> list[Table]:
 def _rows(shares: Sequence[Mapping[str, float | None]]) -> list[Row]:
     names = dict.fromkeys(name for one in shares for name in one)
     return [Row(name, [one.get(name) for one in shares]) for name in names]
-
-
-def _f1(found: Examination) -> dict[str, float | None]:
-    return {score.name: score.f1 for score in confusion.measure(found).scores}
-
-
-def _average_precision(found: Examination) -> dict[str, float | None]:
-    return {score.name: score.average_precision for score in detections.measure(found).scores}

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from launcher import tables
 from launcher.report import classes, confusion, curves, detections, examination, figures, identity, plots
+from launcher.report.confusion import Confusion
 from launcher.report.curves import Curves
+from launcher.report.detections import Detections
 from launcher.report.drawing import Figure
 from launcher.report.examination import Examination
 from launcher.report.figures import Series
@@ -22,12 +24,19 @@ _TWINS = ("training", "validation")
 
 
 class Compared(NamedTuple):
-    """A run with what is compared of it; `label` tells it from the others in as few letters as may be."""
+    """A run with what is compared of it.
+
+    Attributes:
+        label: tells it from the others in as few letters as may be.
+        scored, detected: what its model comes to, if that is a classifier, or a detector.
+    """
 
     run: Run
     label: str
     curves: Curves
     found: Examination
+    scored: Confusion | None
+    detected: Detections | None
 
 
 def make(runs: Sequence[Run]) -> Document:
@@ -35,7 +44,7 @@ def make(runs: Sequence[Run]) -> Document:
     labels = _labels([run.name for run in runs])
     measured = [curves.read(run) for run in runs]
     found = examination.examine_all(list(zip(runs, measured)))
-    compared = [Compared(*one) for one in zip(runs, labels, measured, found)]
+    compared = [_compared(*one) for one in zip(runs, labels, measured, found)]
     charts, differing = _curves(compared), differences(runs, found)
     distortions = _distortions(compared)
     content = {
@@ -47,11 +56,17 @@ def make(runs: Sequence[Run]) -> Document:
         "differences": differing,
         "results": _results(compared),
         "curves": [figure.name for figure in charts],
-        "classes": classes.compare([one.found for one in compared]),
+        "classes": classes.compare([one.scored for one in compared], [one.detected for one in compared]),
         "distortions": [figure.name for figure in distortions],
     }
     summary = {"runs": [run.name for run in runs], "differences": dict(differing)}
     return Document("comparison.html", content, charts + distortions, summary)
+
+
+def _compared(run: Run, label: str, measured: Curves, found: Examination) -> Compared:
+    scored = confusion.measure(found) if "classifier" in found.content else None
+    detected = detections.measure(found) if "detector" in found.content else None
+    return Compared(run, label, measured, found, scored, detected)
 
 
 def differences(runs: Sequence[Run], found: Sequence[Examination]) -> list[tuple[str, list[str]]]:
@@ -81,22 +96,14 @@ def _results(compared: Sequence[Compared]) -> list[tuple[str, list[str]]]:
     for name in names:
         lines = [one.curves.lines.get(name) for one in compared]
         rows.append((f"{name}, last", [None if line is None else line.last for line in lines]))
-    rows.append(("accuracy of the saved model", [_accuracy(one.found) for one in compared]))
-    rows.append(("mAP of the saved model", [_map(one.found) for one in compared]))
+    rows.append(("accuracy of the saved model", [one.scored and one.scored.accuracy for one in compared]))
+    rows.append(("mAP of the saved model", [one.detected and one.detected.map for one in compared]))
     return [(name, row) for name, row in rows if any(value not in (None, "") for value in row)]
 
 
 def _parameters(found: Examination) -> int | None:
     layers = found.content.get("layers")
     return None if layers is None else sum(layer["parameters"] for layer in layers)
-
-
-def _accuracy(found: Examination) -> float | None:
-    return confusion.measure(found).accuracy if "classifier" in found.content else None
-
-
-def _map(found: Examination) -> float | None:
-    return detections.measure(found).map if "detector" in found.content else None
 
 
 def _curves(compared: Sequence[Compared]) -> list[Figure]:

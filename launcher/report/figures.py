@@ -120,7 +120,7 @@ def bars(
         axes.grid(visible=False, axis="x")
         if percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        slanted = max(map(len, labels)) * len(labels) > 60
+        slanted = max(map(len, labels)) * len(labels) > 50
         axes.set_xticks(
             range(len(labels)),
             [cut(label, 16) for label in labels],

@@ -11,6 +11,7 @@ from typing import Any
 
 from launcher import files
 from launcher.errors import UserError
+from launcher.report import data_uri
 from launcher.report.drawing import Figure
 
 INDEX = "index.html"
@@ -74,7 +75,7 @@ def render(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=_percent, number=_number, png_uri=_png_uri)
+    environment.filters.update(percent=_percent, number=_number, png_uri=data_uri.of_png)
     style, script = ((_TEMPLATES / name).read_text("utf-8") for name in ("style.css", "script.js"))
     return environment.get_template(document.template).render(
         document.content,
@@ -94,10 +95,6 @@ def _listed(directory: Path) -> set[str]:
     except (OSError, ValueError):
         return set()
     return {name for name in names if name.endswith(".png") and "/" not in name}
-
-
-def _png_uri(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def _percent(share: float | None, digits: int = 1) -> str:

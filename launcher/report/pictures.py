@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from launcher.report import data_uri
 from launcher.report.examination import Examination
 
 if TYPE_CHECKING:
@@ -33,11 +32,7 @@ class Picture(NamedTuple):
     @property
     def uri(self) -> str:
         """The picture as a PNG file in a `data:` address."""
-        from PIL import Image
-
-        file = io.BytesIO()
-        Image.fromarray(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels).save(file, "PNG")
-        return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        return data_uri.of_pixels(self.pixels[:, :, 0] if self.pixels.shape[2] == 1 else self.pixels, "png")
 
 
 def mistakes(examination: Examination) -> list[Picture]:

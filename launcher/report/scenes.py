@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from launcher import draw
 from launcher.draw import Mark
+from launcher.report import data_uri
 from launcher.report.examination import Examination
 from launcher.report.figures import cut
 
@@ -56,11 +55,7 @@ class Scene(NamedTuple):
     @property
     def uri(self) -> str:
         """The picture as a JPEG file in a `data:` address."""
-        from PIL import Image
-
-        file = io.BytesIO()
-        Image.fromarray(self.pixels).save(file, "JPEG", quality=_QUALITY)
-        return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+        return data_uri.of_pixels(self.pixels, "jpeg", quality=_QUALITY)
 
 
 def mistakes(examination: Examination) -> list[Scene]:

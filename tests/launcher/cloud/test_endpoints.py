@@ -202,14 +202,14 @@ def test_a_failed_endpoint_is_removed_and_its_container_s_lines_are_shown(deploy
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="AllTraffic/i-1")
     now = int(time.time() * 1000)
-    events = [{"timestamp": now + n, "message": line} for n, line in enumerate(["Traceback", "ValueError: no weights"])]
+    events = [{"timestamp": now + n, "message": line} for n, line in enumerate(["Traceback", "ValueError: 123456789012"])]
     logs.put_log_events(logGroupName=group, logStreamName="AllTraffic/i-1", logEvents=events)
     settle_at(alter, "Failed", FailureReason="The container of 123456789012 did not pass the ping health check.")
     failed = deploy(status=1)
     assert (
         "e failed, and is removed: The container of ************ did not pass the ping health check." in failed.stderr
     )
-    assert failed.stderr.rstrip().endswith("Traceback\nValueError: no weights")
+    assert failed.stderr.rstrip().endswith("Traceback\nValueError: ************")
     assert there(backend) == []
 
 

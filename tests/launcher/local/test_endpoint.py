@@ -207,21 +207,28 @@ def test_workers_share_one_address_and_one_that_dies_is_not_missed(start):
         assert set(pool.map(ask, range(4))) == {workers[1]}
 
 
-def test_an_endpoint_that_serves_sends_nobody_to_a_worker_that_is_loading(start, tmp_path):
-    slow_second = f"""
+@pytest.mark.parametrize("slow", [0, 1], ids=["first", "second"])
+def test_an_endpoint_that_serves_sends_nobody_to_a_worker_that_is_loading(start, tmp_path, slow):
+    script = f"""
 import os, time
 
 def model_fn(model_dir):
+    place = 0
     try:
         os.mkdir({str(tmp_path / "first")!r})
     except FileExistsError:
+        place = 1
+        os.mkdir({str(tmp_path / "second")!r})
+    if place == {slow}:
+        while not os.path.exists({str(tmp_path / "second")!r}):
+            time.sleep(0.02)
         time.sleep(4)
     return 7
 
 def transform_fn(net, data, content_type, accept):
     return str(os.getpid())
 """
-    endpoint = start(settings=replace(QUICK, workers=2), script=slow_second)
+    endpoint = start(settings=replace(QUICK, workers=2), script=script)
 
     def described(_):
         with endpoint.client as client:

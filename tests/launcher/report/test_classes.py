@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from launcher.report import classes, comparison, examination, page
+from launcher.report import classes, comparison, confusion, detections, examination, page
 from launcher.run import COMPLETED
 
 GAP = "\N{EN DASH}"
@@ -30,10 +30,17 @@ def detector(areas):
     return examination.Examination({"detector": content}, {"precisions": np.zeros((len(areas), 101))})
 
 
+def compare(found):
+    return classes.compare(
+        [confusion.measure(one) if "classifier" in one.content else None for one in found],
+        [detections.measure(one) if "detector" in one.content else None for one in found],
+    )
+
+
 def test_the_f1_of_each_class_is_compared_and_a_class_of_one_run_alone_has_a_gap():
     one = classifier(["a", "b"], [0, 0, 1, 1], [0, 0, 1, 0])
     other = classifier(["b", "c"], [0, 0, 1, 1], [0, 0, 1, 1])
-    [table] = classes.compare([one, other])
+    [table] = compare([one, other])
     assert (table.title, table.runs) == ("F1", [0, 1])
     assert [row.name for row in table.rows] == ["a", "b", "c"]
     assert table.rows[0].shares == [pytest.approx(4 / 5), None]
@@ -49,7 +56,7 @@ def test_detectors_are_compared_with_each_other_and_a_class_without_objects_has_
         examination.Examination({}),
         detector({"a": 0.25, "b": 0.75}),
     ]
-    [table] = classes.compare(found)
+    [table] = compare(found)
     assert (table.title, table.runs) == ("Average precision", [0, 3])
     assert table.rows == [("a", [0.5, 0.25]), ("b", [None, 0.75])]
 
@@ -66,7 +73,7 @@ def test_the_best_is_better_than_some_other_as_far_as_it_is_shown(shares, best):
 
 
 def test_one_run_of_a_kind_is_not_compared():
-    assert classes.compare([classifier(["a", "b"], [0, 1], [0, 1]), detector({"a": 0.5})]) == []
+    assert compare([classifier(["a", "b"], [0, 1], [0, 1]), detector({"a": 0.5})]) == []
 
 
 def test_the_page_marks_the_best_by_more_than_a_colour(recorded, monkeypatch, open_page, pale, lacking, tmp_path):
