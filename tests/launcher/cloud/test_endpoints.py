@@ -201,8 +201,8 @@ def test_a_failed_endpoint_is_removed_and_its_container_s_lines_are_shown(deploy
     group = "/aws/sagemaker/Endpoints/e"
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="AllTraffic/i-1")
-    now = int(time.time() * 1000)
-    events = [{"timestamp": now + n, "message": line} for n, line in enumerate(["Traceback", "ValueError: 123456789012"])]
+    now, lines = int(time.time() * 1000), ["Traceback", "ValueError: 123456789012"]
+    events = [{"timestamp": now + n, "message": line} for n, line in enumerate(lines)]
     logs.put_log_events(logGroupName=group, logStreamName="AllTraffic/i-1", logEvents=events)
     settle_at(alter, "Failed", FailureReason="The container of 123456789012 did not pass the ping health check.")
     failed = deploy(status=1)
